@@ -1,0 +1,201 @@
+# Reeve: one non-recursive Makefile. Everything built goes to $(BUILD).
+#
+#   make            build every program            make demo     the invoice demo, start to end
+#   make check      all tests                      make install  programs, man pages, unit file
+#   make deps       install what the build needs   make help     this list and more
+
+VERSION := 0.1.0
+BUILD   ?= .build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= cc
+AR      ?= ar
+
+# ---- what the build needs (pkg-config name:Debian package) ---------------------------------------
+LIBS_NEEDED := libseccomp:libseccomp-dev libcap-ng:libcap-ng-dev sqlite3:libsqlite3-dev \
+  libcurl:libcurl4-openssl-dev libmicrohttpd:libmicrohttpd-dev libfyaml:libfyaml-dev \
+  libcrypto:libssl-dev libzstd:libzstd-dev cmocka:libcmocka-dev
+# jsmn is a header without a pkg-config file; the rest are tools that the build, demo and tests use.
+TOOLS_NEEDED := gcc make pkg-config libc6-dev libjsmn-dev perl curl jq sqlite3 strace
+
+# ---- flags ---------------------------------------------------------------------------------------
+empty :=
+cc_ok  = $(shell printf 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
+
+WARN := -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+  -Wvla -Wundef -Wpointer-arith -Wcast-qual -Wwrite-strings -Wold-style-definition \
+  -Wimplicit-fallthrough -Wnull-dereference
+ifndef FLAGS_PROBED
+HARDEN := $(call cc_ok,-fstack-protector-strong) $(call cc_ok,-fstack-clash-protection) \
+  $(call cc_ok,-fcf-protection=full) $(call cc_ok,-ftrivial-auto-var-init=zero)
+ifeq ($(strip $(findstring init=zero,$(HARDEN))),)
+HARDEN += $(call cc_ok,-ftrivial-auto-var-init=zero -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)
+endif
+LINK_HARDEN := $(call cc_ok,-Wl$(empty),-z$(empty),relro$(empty),-z$(empty),now) -pie
+export HARDEN LINK_HARDEN
+export FLAGS_PROBED := 1
+endif
+ifdef SAN
+OPT      := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+LINK_OPT := -fsanitize=address,undefined
+else
+OPT      := -O2 -g -D_FORTIFY_SOURCE=2
+endif
+ifdef WERROR
+WARN += -Werror
+endif
+
+pkg_names := $(foreach p,$(LIBS_NEEDED),$(firstword $(subst :, ,$(p))))
+pkg_debs  := $(foreach p,$(LIBS_NEEDED),$(lastword $(subst :, ,$(p))))
+CPPFLAGS_ALL := -D_GNU_SOURCE -DREEVE_VERSION='"$(VERSION)"' -DREEVE_PREFIX='"$(PREFIX)"' -I. $(CPPFLAGS)
+CFLAGS_ALL   := -std=c17 -fPIE $(OPT) $(WARN) $(HARDEN) $(CFLAGS)
+LDFLAGS_ALL  := $(LINK_OPT) $(LINK_HARDEN) $(LDFLAGS)
+
+# ---- the house: one archive a folder, all of its .c files but main.c ------------------------------
+PARTS := text os cedar policy sandbox spawn worker store egress control supervisor ctl
+dir_text := policy/text
+dir_os := sandbox/os
+dir_cedar := policy/cedar
+dir_policy := policy
+dir_sandbox := sandbox
+dir_spawn := sandbox/spawn
+dir_worker := worker
+dir_store := supervisor/store
+dir_egress := supervisor/egress
+dir_control := supervisor/control
+dir_supervisor := supervisor
+dir_ctl := supervisor/ctl
+
+# ---- programs: main file, parts (the audit list of its address space), libraries ------------------
+PROGRAMS := reeved reeve-spawn reeve-worker reeve-egress reeve-control reeve
+main_reeved        := supervisor/main.c
+parts_reeved       := supervisor store policy cedar sandbox os text
+libs_reeved        := sqlite3 libzstd libfyaml libcrypto libseccomp libcap-ng
+main_reeve-spawn   := sandbox/spawn/main.c
+parts_reeve-spawn  := spawn sandbox os text
+libs_reeve-spawn   := libseccomp libcap-ng libcrypto
+main_reeve-worker  := worker/main.c
+parts_reeve-worker := worker sandbox os text
+libs_reeve-worker  := libseccomp libcap-ng libcrypto
+main_reeve-egress  := supervisor/egress/main.c
+parts_reeve-egress := egress sandbox os text
+libs_reeve-egress  := libcurl libseccomp libcap-ng libcrypto
+main_reeve-control := supervisor/control/main.c
+parts_reeve-control := control store sandbox os text
+libs_reeve-control := libmicrohttpd sqlite3 libzstd libseccomp libcap-ng libcrypto
+main_reeve         := supervisor/ctl/main.c
+parts_reeve        := ctl policy cedar sandbox os text
+libs_reeve         := libcurl libfyaml libseccomp libcap-ng libcrypto
+
+# Demo and example programs: contrib/DIR/NAME.c, each one file, on the worker client or the floors.
+EXTRAS := contrib/demo/reeve-demo-model contrib/demo/reeve-demo-ledger contrib/example/count_worker
+libs_extras := sqlite3 libmicrohttpd libseccomp libcap-ng libcrypto
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard $(dir_$(1))/*.c)))
+archive = $(BUILD)/lib/$(1).a
+
+# Hashing, TLS and the like come from libcrypto; nothing is vendored.
+have_pkg = $(shell pkg-config --exists $(1) && echo yes)
+libflags = $(shell pkg-config --libs $(1) 2>/dev/null)
+
+all: $(addprefix $(BUILD)/,$(PROGRAMS)) $(BUILD)/json_check $(BUILD)/cedar_conform extras
+
+# ---- check that the libraries are here: a missing one is named with its Debian package ------------
+$(BUILD)/deps.ok: Makefile
+	@missing=; for p in $(LIBS_NEEDED); do pkg-config --exists $${p%%:*} || missing="$$missing $${p##*:}"; done; \
+	 printf '#include <jsmn.h>\n' | $(CC) -E - >/dev/null 2>&1 || missing="$$missing libjsmn-dev"; \
+	 if [ -n "$$missing" ]; then echo "reeve: missing Debian packages:$$missing"; \
+	   echo "reeve: install them with: make deps"; exit 1; fi
+	@mkdir -p $(BUILD) && touch $@
+
+deps:
+	@contrib/deps.sh $(TOOLS_NEEDED) $(pkg_debs)
+
+deps-test:
+	@contrib/deps.sh $(TOOLS_NEEDED) $(pkg_debs) clang libclang-rt-14-dev cppcheck clang-tidy bubblewrap
+
+$(BUILD)/obj/%.o: %.c | $(BUILD)/deps.ok
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+define archive_rule
+$(BUILD)/lib/$(1).a: $(call objects,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@ && $$(AR) rcsD $$@ $$^
+endef
+$(foreach p,$(PARTS),$(eval $(call archive_rule,$(p))))
+
+define program_rule
+$(BUILD)/$(1): $(BUILD)/obj/$(main_$(1):.c=.o) $(foreach p,$(parts_$(1)),$(call archive,$(p)))
+	@echo "  LINK  $(1)"
+	@$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$^ $$(call libflags,$(libs_$(1)))
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+
+extras: $(patsubst %,$(BUILD)/%,$(foreach e,$(EXTRAS),$(if $(wildcard $(e).c),$(notdir $(e)))))
+define extra_rule
+$(BUILD)/$(notdir $(1)): $(BUILD)/obj/$(1).o $(foreach p,worker sandbox os text,$(call archive,$(p)))
+	@echo "  LINK  $(notdir $(1))"
+	@$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$^ $$(call libflags,$(libs_extras))
+endef
+$(foreach e,$(EXTRAS),$(eval $(call extra_rule,$(e))))
+
+# ---- tests: a .c file under these folders is one test program, linked with every part --------------
+TEST_PARTS := ctl supervisor control egress spawn worker store policy cedar sandbox os text
+TEST_LIBS  := cmocka libcurl libmicrohttpd sqlite3 libzstd libfyaml libseccomp libcap-ng libcrypto
+test_sources := $(sort $(shell find tests/unit tests/fault -name '*.c' 2>/dev/null))
+test_bins    := $(patsubst %.c,$(BUILD)/%,$(test_sources))
+fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+fuzz_bins    := $(patsubst %.c,$(BUILD)/%,$(fuzz_sources))
+tool_sources := $(sort $(shell find tests/sys tests/escape tests/crash tests/lint tests/bench -name '*.c' 2>/dev/null))
+tool_bins    := $(patsubst %.c,$(BUILD)/%,$(tool_sources))
+test_archives := $(foreach p,$(TEST_PARTS),$(call archive,$(p)))
+lib_objects  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/lib/*.c))
+link_test = $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(1) -Wl,--start-group $(test_archives) -Wl,--end-group $(call libflags,$(TEST_LIBS)) -ldl
+
+$(test_bins) $(tool_bins): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(lib_objects) $(test_archives)
+	@mkdir -p $(@D)
+	@echo "  LINK  $(@F)"
+	@$(call link_test,$< $(lib_objects))
+
+# A fuzz target replays its corpus in every test run; `make fuzz T=fuzz_json` runs libFuzzer on it.
+$(fuzz_bins): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(test_archives)
+	@mkdir -p $(@D)
+	@echo "  LINK  $(@F)"
+	@$(call link_test,$< $(BUILD)/obj/tests/fuzz/replay.o)
+
+$(BUILD)/json_check: $(BUILD)/obj/tests/json_check.o $(call archive,os) $(call archive,text)
+	@echo "  LINK  $(@F)"
+	@$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(call libflags,libcrypto)
+$(BUILD)/cedar_conform: $(BUILD)/obj/tests/cedar_conform.o $(call archive,cedar) $(call archive,os) $(call archive,text)
+	@echo "  LINK  $(@F)"
+	@$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(call libflags,libcrypto)
+
+tests-build: all $(test_bins) $(fuzz_bins) $(tool_bins)
+
+# Every kind of test, in one report that ends with `N passed, N failed, N skipped`.
+check: tests-build
+	@BUILD=$(BUILD) tests/run $(T)
+check-pure: $(test_bins) $(fuzz_bins) $(BUILD)/json_check $(BUILD)/cedar_conform
+	@BUILD=$(BUILD) tests/run unit fault fuzz
+
+fuzz: export CC := clang
+fuzz:
+	@tests/fuzz/run $(T)
+
+demo: all
+	@BUILD=$(BUILD) contrib/demo/demo $(DEMO_ARGS)
+
+install: all
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) BUILD=$(BUILD) contrib/install.sh
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@sed -n '3,6p' Makefile; echo '  make check T="unit fuzz"   some kinds only   SAN=1 BUILD=.build/san   with sanitizers'
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+.PHONY: all deps deps-test extras tests-build check check-pure fuzz demo install clean help
+.SECONDARY:
