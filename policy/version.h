@@ -1,0 +1,30 @@
+/*
+ * version.h: one version of a workflow: all it is made of (the workflow, its model route, the servers of its
+ * tools), as canonical JSON with its digest. A run keeps the version that it began with, whatever the files say
+ * later.
+ */
+#ifndef REEVE_POLICY_VERSION_H
+#define REEVE_POLICY_VERSION_H
+
+#include "policy/house.h"
+
+struct version {
+    struct workflow workflow;
+    const struct model *model; /* NULL when a program without a route runs */
+    const struct server *servers;
+    size_t server_count;
+    struct digest digest; /* SHA-256 of the canonical text */
+};
+
+/* Appends the canonical text of w (a workflow of h) and gives its digest. */
+int version_put(const struct house *h, const struct workflow *w, struct buf *out, struct digest *ret,
+                struct err *err) NODISCARD;
+/* From such text, which is our own and still checked: -EBADMSG with what is wrong. Free with version_free. */
+int version_parse(struct str json, struct version **ret, struct err *err) NODISCARD;
+void version_free(struct version *v);
+const struct server *version_server(const struct version *v, struct str name);
+
+/* The digest of a tool's definition (name, description, schemas, annotations) as its server lists it. */
+int version_tool_digest(const struct json *tool, struct digest *ret, struct err *err) NODISCARD;
+
+#endif
