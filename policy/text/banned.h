@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+/* With FORTIFY and clang these are macros; a macro cannot be poisoned. */
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok
 #pragma GCC poison atoi atol atoll gmtime localtime ctime asctime
 #pragma GCC poison tmpnam mktemp tempnam

@@ -15,6 +15,9 @@ int utf8_next(struct str s, size_t *pos, uint32_t *ret) NODISCARD;
 size_t utf8_encode(uint32_t cp, char out[4]);
 /* Code points in valid text. */
 size_t utf8_count(struct str s);
+/* Whether a code point does not show, or changes how others do: control and format characters, bidi
+ * controls, fillers, tags, noncharacters. */
+bool utf8_is_hidden(uint32_t cp);
 /* For people and logs: control characters, bidi controls, invisible format characters and invalid bytes
  * become \u{hex} or \xhh, cut at max_bytes with "..." */
 void utf8_put_visible(struct buf *out, struct str s, size_t max_bytes);
