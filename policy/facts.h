@@ -10,8 +10,8 @@
  *
  * Tool arguments are converted once: null is an absent attribute; an integer is a Long; a number with a
  * fraction or exponent is a decimal if four places hold it exactly. Where the tool's schema says `number` an
- * integer is a decimal too, and where it says `integer` 3.0 is a Long, so that a policy sees one type. What
- * cannot be converted is a reason to deny, never rounded.
+ * integer is a decimal too, so that a policy sees one type. What cannot be converted is a reason to deny, never
+ * rounded.
  */
 #ifndef REEVE_POLICY_FACTS_H
 #define REEVE_POLICY_FACTS_H

@@ -112,7 +112,7 @@ struct workflow_counter { /* context.history.<name> */
 struct workflow {
     struct str name, tenant, team; /* team may be empty */
     struct str zone;               /* IANA name for context.local; default "UTC" */
-    bool is_agent;                 /* agent, else program */
+    bool is_agent, is_program;     /* exactly one: the built-in loop, or a program of its own */
     struct workflow_agent agent;
     struct workflow_program program;
     const struct workflow_trigger *triggers;
@@ -134,6 +134,7 @@ struct workflow {
 /* ---- tool servers ---------------------------------------------------------------------------- */
 
 enum tool_class { TOOL_READ, TOOL_WRITE, TOOL_IRREVERSIBLE };
+enum server_unlisted { UNLISTED_HIDE, UNLISTED_OFFER }; /* offered: as irreversible, never retried */
 enum tool_retry { RETRY_NEVER, RETRY_READ_ONLY, RETRY_IDEMPOTENT, RETRY_VERIFY };
 
 struct server_tool {
@@ -157,7 +158,7 @@ struct server {
     int64_t start_timeout_ms; /* default 10 s */
     int64_t concurrency;      /* calls at a time; default 8 */
     int64_t result_bytes;     /* of a result; default 1 MiB */
-    bool offer_unlisted;      /* tools that are not listed: offered (as irreversible, never retried) or hidden */
+    enum server_unlisted unlisted;
     const struct server_tool *tools;
     size_t tool_count;
     struct digest digest; /* of all of the above */
@@ -165,6 +166,7 @@ struct server {
 
 /* ---- models, tenants, teams, people, roles ------------------------------------------------------ */
 
+enum model_api { API_CHAT_COMPLETIONS };
 enum model_auth { AUTH_NONE, AUTH_BEARER, AUTH_X_API_KEY };
 
 struct model_price { /* millionths of the currency for a million tokens, that is 10^-12 each */
@@ -176,6 +178,7 @@ struct model {
     struct str tenant; /* may be empty: any */
     struct str url;    /* up to and without "/chat/completions" */
     struct str model;  /* name at the gateway */
+    enum model_api api;
     enum model_auth auth;
     struct str secret; /* file that holds the key; empty: none */
     struct str ca_file; /* may be empty */
@@ -212,7 +215,7 @@ const char *access_role_name(enum access_role r);
 
 /* ---- the whole --------------------------------------------------------------------------------- */
 
-struct cedar_set; /* private to policy/: ask.h is how it is used */
+struct cedar_policies; /* for policy/ alone: ask.h is how it is used */
 
 struct house_text {
     struct str name; /* without its directory */
@@ -240,6 +243,7 @@ struct house {
     size_t text_count;
     struct house_pairs defs;         /* that were given */
     struct digest digest;            /* of names, texts and definitions: "the policy set" of a record */
+    const struct cedar_policies *policies;
 };
 
 struct house_options {

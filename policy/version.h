@@ -24,6 +24,8 @@ int version_parse(struct str json, struct version **ret, struct err *err) NODISC
 void version_free(struct version *v);
 const struct server *version_server(const struct version *v, struct str name);
 
+int version_digest_server(const struct server *s, struct digest *ret, struct err *err) NODISCARD;
+int version_digest_model(const struct model *m, struct digest *ret, struct err *err) NODISCARD;
 /* The digest of a tool's definition (name, description, schemas, annotations) as its server lists it. */
 int version_tool_digest(const struct json *tool, struct digest *ret, struct err *err) NODISCARD;
 
