@@ -30,6 +30,7 @@ struct loop {
     struct surface surface;
     struct reeve_answer pages[PAGES_MAX]; /* what the surface borrows from */
     size_t page_count;
+    const struct json *kept_tools; /* the pages of a checkpoint, when the run goes on from one */
     struct str system, prompt;
     int64_t max_turns, max_tokens;
     const struct json *temperature;
@@ -115,6 +116,20 @@ static int put_first_messages(struct loop *l, struct err *err)
 /* ---- checkpoints
  * ----------------------------------------------------------------------------------- */
 
+/* The list belongs to it: what is asked before a checkpoint is not asked again after it. */
+static void put_offered(const struct loop *l, struct jout *j)
+{
+    size_t i;
+
+    jout_array(j);
+    for (i = 0; i < l->page_count; i++)
+        jout_json(j, l->pages[i].value);
+    if (l->kept_tools)
+        for (i = 0; i < l->kept_tools->array.count; i++)
+            jout_json(j, &l->kept_tools->array.items[i]);
+    jout_array_end(j);
+}
+
 static int keep_checkpoint(struct loop *l, struct err *err)
 {
     struct jout j;
@@ -128,6 +143,8 @@ static int keep_checkpoint(struct loop *l, struct err *err)
     jout_m_i64(&j, "form", CHECKPOINT_FORM);
     jout_m_i64(&j, "turn", l->turn);
     jout_m_i64(&j, "nonsense", l->nonsense);
+    jout_name(&j, "tools");
+    put_offered(l, &j);
     jout_name(&j, "messages");
     jout_raw(&j, messages_closed(l));
     messages_reopen(l);
@@ -143,6 +160,7 @@ static int read_checkpoint(struct loop *l, const struct json *v, struct err *err
 {
     const struct json *messages;
     int64_t form;
+    size_t i;
     int rc = json_want_i64(v, "form", &form, err);
 
     if (rc >= 0 && form != CHECKPOINT_FORM)
@@ -153,6 +171,12 @@ static int read_checkpoint(struct loop *l, const struct json *v, struct err *err
         rc = json_want_i64(v, "nonsense", &l->nonsense, err);
     if (rc >= 0)
         rc = json_want(v, "messages", JSON_ARRAY, &messages, err);
+    if (rc >= 0)
+        rc = json_want(v, "tools", JSON_ARRAY, &l->kept_tools, err);
+    for (i = 0; rc >= 0 && i < l->kept_tools->array.count; i++)
+        rc = surface_add(&l->surface, &l->kept_tools->array.items[i], err);
+    if (rc >= 0)
+        rc = surface_finish(&l->surface, err);
     if (rc < 0)
         return err_wrap(err, "checkpoint");
     l->kept_turn = l->turn;
@@ -445,6 +469,13 @@ static int run_turns(struct loop *l, struct err *err)
     }
     reeve_answer_release(&a);
     return rc;
+}
+
+static int start_afresh(struct loop *l, struct err *err)
+{
+    int rc = list_tools(l, err);
+
+    return rc < 0 ? rc : put_first_messages(l, err);
 }
 
 static int run_agent(struct loop *l, struct err *err)
