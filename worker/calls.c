@@ -35,8 +35,7 @@ static int ask_plain(struct reeve *r, struct wire_out *o, struct err *err)
     return rc;
 }
 
-/* ---- begin and end
- * --------------------------------------------------------------------------------- */
+/* ---- begin and end --------------------------------------------------------------------------- */
 
 /* Ids are numbers or names, as the broker likes. */
 static struct str text_of(const struct json *object, const char *name)
@@ -144,8 +143,7 @@ int reeve_fail(struct reeve *r, const char *message, bool retryable, struct err 
     return end_with(r, &o, err);
 }
 
-/* ---- steps
- * ----------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 int reeve_step_begin(struct reeve *r, const char *key, struct str input,
                      struct reeve_step *ret_step, struct reeve_answer *a, struct err *err)
@@ -211,8 +209,7 @@ int reeve_checkpoint(struct reeve *r, struct str state, struct err *err)
     return ask_plain(r, &o, err);
 }
 
-/* ---- tools and models
- * ------------------------------------------------------------------------------ */
+/* ---- tools and models ------------------------------------------------------------------------ */
 
 static int tool_send(struct reeve *r, struct str name, const struct json *arguments,
                      struct str text, int64_t *ret_id, struct err *err)
@@ -299,8 +296,7 @@ int reeve_model(struct reeve *r, struct str route, struct str request, struct re
     return reeve_ask(r, &o, a, err);
 }
 
-/* ---- time, events, people
- * -------------------------------------------------------------------------- */
+/* ---- time, events, people -------------------------------------------------------------------- */
 
 static int sleep_with(struct reeve *r, const char *member, int64_t value, struct err *err)
 {

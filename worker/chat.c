@@ -181,8 +181,7 @@ struct str chat_error_text(const struct json *response)
     return json_is(message, JSON_STRING) ? message->string : STR_NONE;
 }
 
-/* ---- writing
- * --------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 void chat_put_text(struct jout *j, const char *role, struct str content)
 {
@@ -249,8 +248,7 @@ void chat_put_tool(struct jout *j, struct str call_id, struct str content)
     jout_object_end(j);
 }
 
-/* ---- results of tools
- * ------------------------------------------------------------------------------ */
+/* ---- results of tools ------------------------------------------------------------------------ */
 
 static void put_item(struct buf *out, const struct json *item)
 {

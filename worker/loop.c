@@ -10,6 +10,7 @@
 #include "worker/chat.h"
 #include "worker/prompt.h"
 #include "worker/surface.h"
+#include "worker/talk.h"
 
 #define TURNS_DEFAULT    32
 #define TURNS_MAX        10000
@@ -34,7 +35,7 @@ struct loop {
     struct str system, prompt;
     int64_t max_turns, max_tokens;
     const struct json *temperature;
-    struct buf messages; /* "[{...},{...}": the array, not yet closed */
+    struct talk talk;
     struct buf request;
     struct buf text;    /* of one tool result */
     struct arena arena; /* of one turn */
@@ -44,57 +45,7 @@ struct loop {
     bool is_retryable;  /* the failure that is being returned may pass */
 };
 
-/* ---- the conversation
- * ------------------------------------------------------------------------------ */
-
-static void message_begin(struct loop *l, struct jout *j)
-{
-    if (l->messages.len == 0)
-        buf_char(&l->messages, '[');
-    else if (l->messages.len > 1)
-        buf_char(&l->messages, ',');
-    jout_begin(j, &l->messages);
-}
-
-static int message_end(struct loop *l, struct jout *j, struct err *err)
-{
-    int rc = jout_end(j);
-
-    if (rc == -EMSGSIZE || buf_status(&l->messages) == -EMSGSIZE)
-        return err_set(err, EMSGSIZE, "the conversation is longer than %zu MiB",
-                       CONVERSATION_MAX >> 20);
-    return rc < 0 ? err_sys(err, -rc, "write a message of the conversation") : 0;
-}
-
-static int put_text(struct loop *l, const char *role, struct str content, struct err *err)
-{
-    struct jout j;
-
-    message_begin(l, &j);
-    chat_put_text(&j, role, content);
-    return message_end(l, &j, err);
-}
-
-static int put_tool(struct loop *l, struct str call_id, struct err *err)
-{
-    struct jout j;
-
-    message_begin(l, &j);
-    chat_put_tool(&j, call_id, buf_str(&l->text));
-    return message_end(l, &j, err);
-}
-
-/* The array closed, for as long as it is read. */
-static struct str messages_closed(struct loop *l)
-{
-    buf_char(&l->messages, ']');
-    return buf_str(&l->messages);
-}
-
-static void messages_reopen(struct loop *l)
-{
-    buf_truncate(&l->messages, l->messages.len - 1);
-}
+/* ---- the conversation ------------------------------------------------------------------------ */
 
 static int put_first_messages(struct loop *l, struct err *err)
 {
@@ -102,7 +53,7 @@ static int put_first_messages(struct loop *l, struct err *err)
     int rc = 0;
 
     if (l->system.len > 0)
-        rc = put_text(l, "system", l->system, err);
+        rc = talk_say(&l->talk, "system", l->system, err);
     if (rc < 0)
         return rc;
     buf_clear(&l->text);
@@ -110,11 +61,10 @@ static int put_first_messages(struct loop *l, struct err *err)
     if (buf_status(&l->text) < 0)
         return err_set(err, EMSGSIZE, "prompt and event are longer than %zu MiB",
                        CONVERSATION_MAX >> 20);
-    return put_text(l, "user", buf_str(&l->text), err);
+    return talk_say(&l->talk, "user", buf_str(&l->text), err);
 }
 
-/* ---- checkpoints
- * ----------------------------------------------------------------------------------- */
+/* ---- checkpoints ----------------------------------------------------------------------------- */
 
 /* The list belongs to it: what is asked before a checkpoint is not asked again after it. */
 static void put_offered(const struct loop *l, struct jout *j)
@@ -135,7 +85,7 @@ static int keep_checkpoint(struct loop *l, struct err *err)
     struct jout j;
     int rc;
 
-    if (l->turn - l->kept_turn < CHECKPOINT_TURNS || l->messages.len < CHECKPOINT_BYTES)
+    if (l->turn - l->kept_turn < CHECKPOINT_TURNS || l->talk.text.len < CHECKPOINT_BYTES)
         return 0;
     buf_clear(&l->request);
     jout_begin(&j, &l->request);
@@ -146,8 +96,7 @@ static int keep_checkpoint(struct loop *l, struct err *err)
     jout_name(&j, "tools");
     put_offered(l, &j);
     jout_name(&j, "messages");
-    jout_raw(&j, messages_closed(l));
-    messages_reopen(l);
+    talk_put(&l->talk, &j);
     jout_object_end(&j);
     rc = jout_end(&j);
     if (rc < 0)
@@ -180,13 +129,10 @@ static int read_checkpoint(struct loop *l, const struct json *v, struct err *err
     if (rc < 0)
         return err_wrap(err, "checkpoint");
     l->kept_turn = l->turn;
-    buf_str_put(&l->messages, str_slice(messages->raw, 0, messages->raw.len - 1));
-    rc = buf_status(&l->messages);
-    return rc < 0 ? err_sys(err, -rc, "checkpoint: its conversation") : 0;
+    return talk_restore(&l->talk, messages, err);
 }
 
-/* ---- start
- * ----------------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static int read_settings(struct loop *l, struct err *err)
 {
@@ -237,8 +183,7 @@ static int list_tools(struct loop *l, struct err *err)
     return surface_finish(&l->surface, err);
 }
 
-/* ---- the model
- * ------------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 static int write_request(struct loop *l, struct err *err)
 {
@@ -249,8 +194,7 @@ static int write_request(struct loop *l, struct err *err)
     jout_begin(&j, &l->request);
     jout_object(&j);
     jout_name(&j, "messages");
-    jout_raw(&j, messages_closed(l));
-    messages_reopen(l);
+    talk_put(&l->talk, &j);
     if (l->surface.count > 0) {
         jout_name(&j, "tools");
         surface_put(&l->surface, &j);
@@ -306,8 +250,7 @@ static int ask_model(struct loop *l, struct reeve_answer *a, struct chat_reply *
     return rc;
 }
 
-/* ---- the tools that it asks for
- * -------------------------------------------------------------------- */
+/* ---- the tools that it asks for -------------------------------------------------------------- */
 
 struct todo {
     struct str name; /* for the broker; empty: not sent */
@@ -353,7 +296,7 @@ static int put_result(struct loop *l, const struct chat_call *asked, struct todo
         struct todo again = {0};
 
         (void)plan_call(l, asked, &again);
-        return put_tool(l, asked->id, err);
+        return talk_result(&l->talk, asked->id, buf_str(&l->text), err);
     }
     buf_clear(&l->text);
     if (a->code == 0) {
@@ -367,7 +310,7 @@ static int put_result(struct loop *l, const struct chat_call *asked, struct todo
     }
     if (buf_status(&l->text) < 0)
         return err_set(err, EMSGSIZE, "the result of %.*s is too large", STR_FMT(t->name));
-    return put_tool(l, asked->id, err);
+    return talk_result(&l->talk, asked->id, buf_str(&l->text), err);
 }
 
 /* Up to PARALLEL_MAX calls: all at once, results in the order asked. */
@@ -418,13 +361,11 @@ static int call_tools(struct loop *l, const struct chat_reply *reply, struct err
                    NONSENSE_MAX, STR_FMT(str_slice(buf_str(&l->text), 0, 300)));
 }
 
-/* ---- turns
- * ----------------------------------------------------------------------------------------- */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 /* 1: the model has ended, its text is in l->text. */
 static int take_reply(struct loop *l, const struct chat_reply *reply, struct err *err)
 {
-    struct jout j;
     int rc;
 
     if (reply->finish == CHAT_LENGTH)
@@ -441,9 +382,7 @@ static int take_reply(struct loop *l, const struct chat_reply *reply, struct err
         rc = buf_status(&l->text);
         return rc < 0 ? err_sys(err, -rc, "keep the model's answer") : 1;
     }
-    message_begin(l, &j);
-    chat_put_assistant(&j, reply);
-    rc = message_end(l, &j, err);
+    rc = talk_reply(&l->talk, reply, err);
     return rc < 0 ? rc : call_tools(l, reply, err);
 }
 
@@ -483,16 +422,14 @@ static int run_agent(struct loop *l, struct err *err)
     const struct reeve_run *run = reeve_run(l->r);
     int rc = read_settings(l, err);
 
-    if (rc >= 0)
-        rc = list_tools(l, err);
-    if (rc >= 0)
-        rc =
-            run->checkpoint ? read_checkpoint(l, run->checkpoint, err) : put_first_messages(l, err);
+    if (rc >= 0 && run->checkpoint)
+        rc = read_checkpoint(l, run->checkpoint, err);
+    else if (rc >= 0)
+        rc = start_afresh(l, err);
     return rc < 0 ? rc : run_turns(l, err);
 }
 
-/* ---- end
- * ------------------------------------------------------------------------------------------- */
+/* ---- end ------------------------------------------------------------------------------------- */
 
 static int end_well(struct loop *l, struct err *err)
 {
@@ -530,7 +467,7 @@ int loop_run(struct reeve *r, struct err *err)
 
     if (rc < 0)
         return rc;
-    buf_init(&l.messages, CONVERSATION_MAX);
+    talk_init(&l.talk, CONVERSATION_MAX);
     buf_init(&l.request, REEVE_MESSAGE_MAX);
     buf_init(&l.text, CONVERSATION_MAX);
     arena_init(&l.arena, ARENA_MAX);
@@ -542,6 +479,6 @@ int loop_run(struct reeve *r, struct err *err)
     arena_release(&l.arena);
     buf_release(&l.text);
     buf_release(&l.request);
-    buf_release(&l.messages);
+    talk_release(&l.talk);
     return rc;
 }

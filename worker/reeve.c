@@ -23,8 +23,7 @@ static const struct {
     {WIRE_E_METHOD, ENOSYS},    {WIRE_E_STATE, EPROTO},
 };
 
-/* ---- answers
- * --------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 void reeve_answer_release(struct reeve_answer *a)
 {
@@ -45,8 +44,7 @@ int reeve_answer_status(const struct reeve_answer *a, struct err *err)
     return err_set(err, EREMOTEIO, "%.*s (code %" PRId64 ")", STR_FMT(a->text), a->code);
 }
 
-/* ---- open and close
- * -------------------------------------------------------------------------------- */
+/* ---- open and close -------------------------------------------------------------------------- */
 
 int reeve_open(int fd, struct reeve **ret, struct err *err)
 {
@@ -104,8 +102,7 @@ static int check_usable(const struct reeve *r, struct err *err)
     return err_set(err, r->broken.number, "%s", r->broken.text);
 }
 
-/* ---- requests
- * -------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static struct client_slot *slot_of(struct reeve *r, int64_t id)
 {
@@ -167,8 +164,7 @@ int reeve_request_end(struct reeve *r, struct wire_out *o, int64_t *ret_id, stru
     return 0;
 }
 
-/* ---- what comes
- * ------------------------------------------------------------------------------------ */
+/* ---- what comes ------------------------------------------------------------------------------ */
 
 static int admit_notification(struct reeve *r, const struct wire_message *m)
 {
@@ -303,8 +299,7 @@ int reeve_ask(struct reeve *r, struct wire_out *o, struct reeve_answer *a, struc
     return rc < 0 ? rc : reeve_answer_status(a, err);
 }
 
-/* ---- log
- * ------------------------------------------------------------------------------------------- */
+/* ---- log ------------------------------------------------------------------------------------- */
 
 void reeve_log(struct reeve *r, enum log_level level, const char *fmt, ...)
 {

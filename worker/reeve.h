@@ -37,7 +37,7 @@
 
 struct reeve;
 
-/* ---- answers --------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* One answer and the memory it lives in. Start with REEVE_ANSWER_INIT, give it to any number of calls (each
  * drops what was in it), release it at the end. All pointers are borrowed until then. */
@@ -54,7 +54,7 @@ void reeve_answer_release(struct reeve_answer *a); /* leaves it empty and usable
 /* 0 for a result; the -Exxx of the table above and its text for an error. */
 int reeve_answer_status(const struct reeve_answer *a, struct err *err);
 
-/* ---- the run --------------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 /* Takes fd, also on failure. */
 int reeve_open(int fd, struct reeve **ret, struct err *err) NODISCARD;
@@ -83,7 +83,7 @@ int reeve_fail(struct reeve *r, const char *message, bool retryable, struct err 
 /* A line for operators; cut at 4 KiB. Never fails, never waits for an answer. */
 void reeve_log(struct reeve *r, enum log_level level, const char *fmt, ...) PRINTF(3, 4);
 
-/* ---- steps ----------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 /* A named step of the program's own code. Returns 1 and the value in *a when it is recorded; 0 when it is to
  * be done now: *ret_step names it then, and reeve_step_end or reeve_step_fail must follow. input (JSON text or
@@ -151,7 +151,7 @@ struct reeve_question {
 int reeve_approval(struct reeve *r, const struct reeve_question *q, struct reeve_answer *a,
                    struct err *err) NODISCARD;
 
-/* ---- any request, several at once ------------------------------------------------------------------ */
+/* ---- any request, several at once ------------------------------------------------------------ */
 
 /* reeve_request, then members of params with o->j, then reeve_request_end, which sends and returns at once.
  * Answers come in any order: reeve_wait takes the one of `id`, reeve_wait_any the next of any. Both return 0

@@ -40,8 +40,7 @@ struct ledger {
     struct buf out;
 };
 
-/* ---- the database
- * ---------------------------------------------------------------------------------- */
+/* ---- the database ---------------------------------------------------------------------------- */
 
 static const char schema[] =
     "PRAGMA synchronous=FULL;"
@@ -124,8 +123,7 @@ static struct str column(sqlite3_stmt *st, int i)
     return (struct str){text ? text : "", (size_t)sqlite3_column_bytes(st, i)};
 }
 
-/* ---- the tools: 0, or what the model is told
- * ------------------------------------------------------- */
+/* ---- the tools: 0, or what the model is told ------------------------------------------------- */
 
 /* Writes members of the answer. 0; -EINVAL and the like: the tool's own refusal; -EIO: the server's
  * fault. */
@@ -336,8 +334,7 @@ static const struct tool {
      false, true, true},
 };
 
-/* ---- calls
- * ----------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 /* Once for each database, so that the server which is started after it goes on; marked ahead, as
  * what dies in the middle is rolled back. */
@@ -530,8 +527,7 @@ static void on_tools_call(struct ledger *l, const struct wire_message *m, bool i
     buf_release(&out);
 }
 
-/* ---- the protocol
- * ---------------------------------------------------------------------------------- */
+/* ---- the protocol ---------------------------------------------------------------------------- */
 
 static void put_server_info(struct jout *j, const char *name)
 {
@@ -720,8 +716,7 @@ static int serve(struct ledger *l, struct err *err)
     return rc;
 }
 
-/* ---- program
- * --------------------------------------------------------------------------------------- */
+/* ---- program --------------------------------------------------------------------------------- */
 
 static const char usage[] =
     "usage: reeve-demo-ledger --db FILE [--era both|modern|legacy] [--record FILE]\n"
