@@ -124,6 +124,13 @@ static int take_info(struct started *p, struct wire *w, const struct wire_messag
     return 0;
 }
 
+static int64_t number_of(const struct json *params, const char *name)
+{
+    int64_t v = 0;
+
+    return json_i64_or(params, name, 0, &v, NULL) < 0 ? 0 : v;
+}
+
 static void on_start_reply(void *arg, struct wire *w, const struct wire_message *m)
 {
     struct started *p = arg;
@@ -132,8 +139,7 @@ static void on_start_reply(void *arg, struct wire *w, const struct wire_message 
 
     p->call = NULL;
     if (m->kind == WIRE_ERROR) {
-        int64_t number = 0;
-        (void)json_i64_or(m->data, "errno", 0, &number, NULL);
+        int64_t number = number_of(m->data, "errno");
         (void)err_set(&err, number > 0 && number < 4096 ? (int)number : EIO, "%.*s",
                       STR_FMT(m->text));
         tell_failed(p, &err);
@@ -153,13 +159,6 @@ static void on_start_reply(void *arg, struct wire *w, const struct wire_message 
         return;
     }
     p->owner.on_started(p->owner.arg, p, &info, NULL);
-}
-
-static int64_t number_of(const struct json *params, const char *name)
-{
-    int64_t v = 0;
-
-    return json_i64_or(params, name, 0, &v, NULL) < 0 ? 0 : v;
 }
 
 static int on_exited(void *ctx, struct wire *w UNUSED, const struct wire_message *m,

@@ -1,0 +1,48 @@
+/*
+ * cgroup.h: a control group for each process that reeve-spawn starts: memory and process counts bounded,
+ * everything in it killed at once. v2 where its controllers are bound there, v1 where a hybrid host still
+ * has them; cgroup.kill is v2's. Runs in reeve-spawn (and, to look, in probe).
+ */
+#ifndef REEVE_SANDBOX_CGROUP_H
+#define REEVE_SANDBOX_CGROUP_H
+
+#include "policy/text/err.h"
+
+#define CGROUP_NAME_MAX 64
+
+/* Directories of ours, one a hierarchy that this host has; -1: none. */
+struct cgroup_host {
+    int unified;         /* v2: membership, cgroup.kill */
+    int memory, pids;    /* v1, or -1 */
+    bool unified_memory, unified_pids; /* v2 has the controller */
+};
+#define CGROUP_HOST_NONE ((struct cgroup_host){-1, -1, -1, false, false})
+
+/* What there is, without making anything: versions that have memory and pids (0: none), and whether a v2
+ * tree may be written. */
+void cgroup_look(int *ret_memory, int *ret_pids, bool *ret_kill);
+
+/* Makes the directory `name` below the caller's own group in each hierarchy (an absolute name: below its
+ * root). What cannot be had is left -1: the plan says whether it is needed. Fails only without memory. */
+int cgroup_host_open(const char *name, struct cgroup_host *ret, struct err *err) NODISCARD;
+void cgroup_host_close(struct cgroup_host *h, const char *name); /* removes the directories when empty */
+
+struct cgroup_leaf {
+    char name[CGROUP_NAME_MAX + 1]; /* "" : none */
+    int unified;     /* directory, for CLONE_INTO_CGROUP and the rest; -1 */
+    int memory, pids;
+};
+#define CGROUP_LEAF_NONE ((struct cgroup_leaf){"", -1, -1, -1})
+
+/* A group that is already there is killed and made anew (it is a dead process's). */
+int cgroup_leaf_make(const struct cgroup_host *h, const char *name, uint64_t memory_bytes,
+                     uint64_t processes, struct cgroup_leaf *ret, struct err *err) NODISCARD;
+/* v1: the files into which the child writes "0" to enter; the caller's. Returns how many (0 to 2). */
+int cgroup_leaf_tasks(const struct cgroup_leaf *l, int ret_fds[2], struct err *err) NODISCARD;
+void cgroup_leaf_kill(const struct cgroup_leaf *l);
+bool cgroup_leaf_had_oom(const struct cgroup_leaf *l);
+/* 0: gone. -EBUSY: something still lives in it. The leaf is closed when it is gone. */
+int cgroup_leaf_remove(const struct cgroup_host *h, struct cgroup_leaf *l);
+void cgroup_leaf_close(struct cgroup_leaf *l);
+
+#endif
