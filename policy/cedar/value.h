@@ -80,6 +80,8 @@ bool cedar_uid_eq(const struct cedar_uid *a, const struct cedar_uid *b);
 int cedar_uid_cmp(const struct cedar_uid *a, const struct cedar_uid *b);
 /* A name such as `Tool` or `Acme::Tool`: identifiers with `::` between, none of them reserved. */
 bool cedar_name_is_ok(struct str name);
+/* One part of a name, or an attribute that can be written without quotes. */
+bool cedar_ident_is_ok(struct str word);
 bool cedar_name_is_action(struct str type); /* the last part is `Action` */
 
 struct cedar_value cedar_bool(bool v);
@@ -132,6 +134,5 @@ bool cedar_set_has(const struct cedar_value *set, const struct cedar_value *item
 /* As Cedar writes it: `[1, 2]`, `{"a": true}`, `Tool::"x"`, `decimal("1.5")`. */
 void cedar_value_put(struct buf *out, const struct cedar_value *v);
 void cedar_uid_put(struct buf *out, const struct cedar_uid *uid);
-void cedar_string_put(struct buf *out, struct str s); /* quoted and escaped */
 
 #endif
