@@ -1,0 +1,122 @@
+/*
+ * step.c: the journal. In reeved.
+ */
+#include "supervisor/store/internal.h"
+
+int store_step_add(struct store *s, const struct store_step *row, struct err *err)
+{
+    int64_t id;
+    int r = store_row_id(row->run, row->seq, &id, err);
+    if (r >= 0 && row->seq == 0)
+        r = err_set(err, EINVAL, "run %" PRId64 ": steps are counted from 1", row->run);
+    if (r >= 0)
+        r = store_change(s, err);
+    if (r >= 0)
+        r = doc_refer(s, 0, row->request_doc, err);
+    if (r >= 0)
+        r = doc_refer(s, 0, row->outcome_doc, err);
+    if (r < 0)
+        return r;
+    struct query query = query_on(&s->db, SQL_STEP_ADD), *q = &query;
+    query_put_i64(q, id);
+    STEP_COLUMNS(COLUMN_PUT, COLUMN_PUT)
+    r = query_run(q, err);
+    return MIN(r, 0);
+}
+
+static int refer_outcome(struct store *s, int64_t id, const struct store_step *row, struct err *err)
+{
+    struct query q = query_on(&s->db, SQL_STEP_DOC);
+    query_put_i64(&q, id);
+    int r = query_step(&q, err);
+    if (r == 0)
+        return err_set(err, ENOENT, "run %" PRId64 ": no step %" PRId64, row->run, row->seq);
+    if (r < 0)
+        return r;
+    int64_t before = query_i64(&q);
+    query_end(&q);
+    return doc_refer(s, before, row->outcome_doc, err);
+}
+
+int store_step_update(struct store *s, const struct store_step *row, struct err *err)
+{
+    int64_t id;
+    int r = store_row_id(row->run, row->seq, &id, err);
+    if (r >= 0)
+        r = store_change(s, err);
+    if (r >= 0)
+        r = refer_outcome(s, id, row, err);
+    if (r < 0)
+        return r;
+    struct query query = query_on(&s->db, SQL_STEP_UPDATE), *q = &query;
+    STEP_COLUMNS(COLUMN_NONE, COLUMN_PUT)
+    query_put_i64(q, id);
+    r = query_run(q, err);
+    return MIN(r, 0);
+}
+
+int store_step_get(struct store *s, int64_t run, int64_t seq, struct arena *a,
+                   struct store_step *ret, struct err *err)
+{
+    int64_t id;
+    int r = store_row_id(run, seq, &id, err);
+    if (r < 0)
+        return r;
+    struct query q = query_on(&s->db, SQL_STEP_GET);
+    query_put_i64(&q, id);
+    r = query_step(&q, err);
+    if (r == 0)
+        return err_set(err, ENOENT, "run %" PRId64 ": no step %" PRId64, run, seq);
+    if (r < 0)
+        return r;
+    struct store_step st;
+    read_step(&q, a, &st);
+    r = query_done(&q, err);
+    if (r >= 0)
+        *ret = st;
+    return r;
+}
+
+struct step_call {
+    store_step_fn *fn;
+    void *arg;
+};
+
+static int deliver_step(void *arg, const void *row)
+{
+    struct step_call *c = arg;
+    return c->fn(c->arg, row);
+}
+
+static int each_step(struct store *s, struct each e, store_step_fn *fn, void *arg, struct err *err)
+{
+    struct step_call call = {fn, arg};
+    e.batch = 256;
+    e.row_bytes = sizeof(struct store_step);
+    e.read = read_step;
+    e.key = step_key;
+    e.deliver = deliver_step;
+    e.arg = &call;
+    return each_row(&s->db, &e, err);
+}
+
+int store_steps(struct store *s, int64_t run, int64_t after_seq, store_step_fn *fn, void *arg,
+                struct err *err)
+{
+    int64_t after;
+    int r = store_row_id(run, after_seq, &after, err);
+    if (r < 0)
+        return r;
+    struct each e = {
+        .sql = SQL_STEPS, .numbers = {ROW_ID(run, RUN_SEQ_MAX)}, .number_count = 1, .after = after};
+    return each_step(s, e, fn, arg, err);
+}
+
+int store_steps_in_state(struct store *s, enum step_state state, store_step_fn *fn, void *arg,
+                         struct err *err)
+{
+    bool ended = state == STEP_COMMITTED || state == STEP_FAILED || state == STEP_DENIED;
+    struct each e = {
+        .sql = ended ? SQL_STEPS_ENDED : SQL_STEPS_UNENDED, .numbers = {state}, .number_count = 1};
+    return each_step(s, e, fn, arg, err);
+}
