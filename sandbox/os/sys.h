@@ -9,7 +9,9 @@
 #define REEVE_OS_SYS_H
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -17,7 +19,7 @@
 #include "policy/text/err.h"
 
 /* ret, name, parameters, arguments. EINTR is retried inside where the call may simply be made again
- * (never for close). */
+ * (never for close, nor where a time-out would start anew). */
 #define SYS_TABLE(X)                                                                               \
     X(int, open, (int dirfd, const char *path, int flags, mode_t mode), (dirfd, path, flags, mode)) \
     X(int, close, (int fd), (fd))                                                                  \
@@ -47,7 +49,17 @@
     X(int, poll, (struct pollfd *p, size_t n, int timeout_ms), (p, n, timeout_ms))                 \
     X(int, pidfd_open, (pid_t pid), (pid))                                                         \
     X(int, pidfd_kill, (int pidfd, int signo), (pidfd, signo))                                     \
-    X(ssize_t, getrandom, (void *p, size_t n), (p, n))
+    X(ssize_t, getrandom, (void *p, size_t n), (p, n))                                             \
+    X(int, fchmod, (int fd, mode_t mode), (fd, mode))                                              \
+    X(int, chmod, (int dirfd, const char *path, mode_t mode), (dirfd, path, mode))                 \
+    X(int, chown, (int dirfd, const char *path, uid_t uid, gid_t gid, int flags), (dirfd, path, uid, gid, flags)) \
+    X(ssize_t, readlink, (int dirfd, const char *path, char *p, size_t n), (dirfd, path, p, n))    \
+    X(ssize_t, getdents, (int fd, void *p, size_t n), (fd, p, n))                                  \
+    X(int, waitid, (int pidfd, siginfo_t *info, int options, struct rusage *ru), (pidfd, info, options, ru)) \
+    X(int, prctl, (int op, unsigned long arg), (op, arg))                                          \
+    X(int, setrlimit, (int what, const struct rlimit *limit), (what, limit))                       \
+    X(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old), (how, set, old))                \
+    X(int, signalfd, (int fd, const sigset_t *set, int flags), (fd, set, flags))
 
 struct sys_table {
 #define X(ret, name, params, args) ret(*name) params;

@@ -62,6 +62,8 @@ struct wire_limits {
 };
 #define WIRE_LIMITS_DEFAULT ((struct wire_limits){16u << 20, 64, 1u << 20, 64u << 20, 64, 30000})
 
+#define WIRE_ID_MAX_BYTES 512 /* of the JSON text of an id: it is kept and echoed */
+
 /* One line (without '\n', an ending '\r' refused) -> message. Batches, a missing or wrong "jsonrpc", ids
  * that are null or fractions, unknown shapes: -EBADMSG and friends of json_parse. */
 int wire_parse(struct str line, const struct wire_limits *limits, struct arena *arena,
@@ -73,6 +75,7 @@ struct wire_out {
     struct jout j; /* after begin it stands inside "params":{ , "result":{ or "data":{ : write members */
     struct buf *buf;
     size_t start;
+    unsigned depth; /* of j after begin: where wire_put_end must find it */
 };
 void wire_put_request(struct wire_out *o, struct buf *buf, int64_t id, const char *method);
 void wire_put_request_str(struct wire_out *o, struct buf *buf, struct str id, const char *method);
@@ -109,9 +112,11 @@ struct wire_owner {
     /* A request or notification came. Borrowed until return. `w` may be freed inside. Descriptors that
      * came with its bytes are taken with wire_take_fds(). */
     void (*on_message)(void *arg, struct wire *w, const struct wire_message *m);
-    /* Ended by the peer (why->number == 0: clean end of file between messages) or by its fault (-EBADMSG,
-     * -EMSGSIZE, -ETIMEDOUT, -ENOBUFS...). Open calls were answered with WIRE_E_UNAVAILABLE before. The
-     * owner frees it, now or later. */
+    /* Ended by the peer (why->number == 0: clean end of file between messages; EPIPE or ECONNRESET: it went
+     * away with our output unread, all that it had sent was dispatched) or by its fault (EBADMSG, EILSEQ,
+     * EEXIST, E2BIG, EMSGSIZE, ETIMEDOUT, ENOBUFS...). Open calls were answered with WIRE_E_UNAVAILABLE
+     * before. Never called from inside of a wire_ function, always from the loop. The owner frees it, now
+     * or later. */
     void (*on_closed)(void *arg, struct wire *w, const struct err *why);
     void *arg;
 };
@@ -119,7 +124,8 @@ struct wire_owner {
 /* Takes fd (also on failure), makes it non-blocking. `may_pass`: descriptors are received, else refused. */
 int wire_new(struct ev *ev, int fd, const struct wire_limits *limits /* NULL: default */, bool may_pass,
              const struct wire_owner *owner, struct wire **ret, struct err *err) NODISCARD;
-/* For pipes: reads in_fd, writes out_fd. Takes both. */
+/* For pipes: reads in_fd, writes out_fd (from different descriptors, for a program's main also 0 and 1).
+ * Takes both. The program ignores SIGPIPE: write(2) on a pipe has no flag against it. */
 int wire_new_pipes(struct ev *ev, int in_fd, int out_fd, const struct wire_limits *limits,
                    const struct wire_owner *owner, struct wire **ret, struct err *err) NODISCARD;
 void wire_free(struct wire *w); /* NULL is fine; closes; open calls are dropped unanswered */
@@ -133,23 +139,32 @@ size_t wire_out_bytes(const struct wire *w);
 /* Back-pressure: no reading while paused. */
 void wire_pause(struct wire *w, bool on);
 
-/* Our output. After begin, write members to o->j, then wire_end. */
+/* Our output. After begin, write members to o->j, then wire_end. One message at a time: a begin drops one
+ * that was not ended. On a wire that is closed, or will be at the next pass, ending is -EPIPE. When
+ * max_out_bytes is reached ending is -ENOBUFS, and on_closed follows from the loop. */
 int wire_notify(struct wire *w, struct wire_out *o, const char *method);
 void wire_result(struct wire *w, struct wire_out *o, const struct json *id);
 int wire_end(struct wire *w, struct wire_out *o, struct err *err);
 /* Answers with an error in one go. */
 int wire_error(struct wire *w, const struct json *id, int64_t code, const char *fmt, ...) PRINTF(4, 5);
 int wire_result_raw(struct wire *w, struct str id_raw, struct str result_json, struct err *err);
-/* A descriptor that goes out with the first byte of the next message; takes fd. */
+/* Likewise with a whole error object, {"code","message","data"?}. */
+int wire_error_raw(struct wire *w, struct str id_raw, struct str error_json, struct err *err);
+/* A descriptor that goes out with the first byte of the next message; takes fd, also on failure. At most
+ * FD_PASS_MAX for one message; only on a wire with may_pass. */
 int wire_attach_fd(struct wire *w, int fd, struct err *err);
 /* Descriptors received so far, oldest first, up to n; returns how many; the caller's then. */
 size_t wire_take_fds(struct wire *w, int *fds, size_t n);
 
 /* A call: m->kind is WIRE_RESULT or WIRE_ERROR (a time-out is WIRE_E_TIMEOUT, a closed wire
- * WIRE_E_UNAVAILABLE; both made here, not by the peer). Called exactly once unless the call is dropped. */
+ * WIRE_E_UNAVAILABLE; both made here, not by the peer, with m->id NULL). Called exactly once, from the
+ * loop, unless the call is dropped; the call ends with it. A reply that nobody waits for closes the wire,
+ * but for a late one to a call that was dropped or timed out (the last WIRE_DROPPED_MAX are known). */
+#define WIRE_DROPPED_MAX 1024
 struct wire_call;
 typedef void wire_reply_fn(void *arg, struct wire *w, const struct wire_message *m);
 int wire_call_begin(struct wire *w, struct wire_out *o, const char *method); /* then members, then: */
+int64_t wire_call_next_id(const struct wire *w); /* that wire_call_end will give to the one begun */
 int wire_call_end(struct wire *w, struct wire_out *o, int64_t timeout_ms /* 0: none */, wire_reply_fn *fn,
                   void *arg, struct wire_call **ret /* may be NULL */, struct err *err) NODISCARD;
 void wire_call_drop(struct wire_call *c); /* a late reply is then ignored */
