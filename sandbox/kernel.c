@@ -47,6 +47,11 @@ int kernel_execveat(int fd, const char *path, char *const *argv, char *const *en
     return CALL5(SYS_execveat, fd, (uintptr_t)path, (uintptr_t)argv, (uintptr_t)env, flags);
 }
 
+int kernel_execve(const char *path, char *const *argv, char *const *env)
+{
+    return CALL3(SYS_execve, (uintptr_t)path, (uintptr_t)argv, (uintptr_t)env);
+}
+
 int kernel_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
     return CALL5(SYS_prctl, option, a, b, c, d);
@@ -139,6 +144,11 @@ int kernel_fsconfig_create(int fs)
 int kernel_fsmount(int fs, unsigned attrs)
 {
     return CALL3(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attrs);
+}
+
+int kernel_openat2(int dirfd, const char *path, const struct open_how *how, size_t size)
+{
+    return CALL4(SYS_openat2, dirfd, (uintptr_t)path, (uintptr_t)how, size);
 }
 
 int kernel_pivot_root(const char *new_root, const char *put_old)

@@ -35,6 +35,7 @@ int kernel_clone3(const struct kernel_clone *args); /* 0 in the child */
 int kernel_pidfd_getfd(int pidfd, int fd);
 int kernel_close_range(unsigned from, unsigned to);
 int kernel_execveat(int fd, const char *path, char *const *argv, char *const *env, int flags);
+int kernel_execve(const char *path, char *const *argv, char *const *env);
 int kernel_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 int kernel_setns(int fd, int type);
 int kernel_unshare(uint64_t flags);
@@ -66,6 +67,8 @@ int kernel_fsconfig_string(int fs, const char *key, const char *value);
 int kernel_fsconfig_flag(int fs, const char *key);
 int kernel_fsconfig_create(int fs);
 int kernel_fsmount(int fs, unsigned attrs);
+struct open_how;
+int kernel_openat2(int dirfd, const char *path, const struct open_how *how, size_t size);
 int kernel_pivot_root(const char *new_root, const char *put_old);
 int kernel_umount(const char *path, int flags);
 

@@ -1,0 +1,33 @@
+/*
+ * apply.h: carries a plan out, in one argued order, and never returns half-confined: it ends in the
+ * program, or the process ends with the layer and the reason told on the start socket.
+ *
+ * Runs in the child that reeve-spawn cloned into its namespaces. Trusts the plan and its descriptors.
+ */
+#ifndef REEVE_SANDBOX_APPLY_H
+#define REEVE_SANDBOX_APPLY_H
+
+#include "sandbox/plan.h"
+
+#define APPLY_FDS_MAX 32
+
+struct apply {
+    const struct plan *plan;
+    int start_fd;          /* the start socket, the child's end (report.h) */
+    int fds[APPLY_FDS_MAX]; /* descriptor i of the program; -1: /dev/null */
+    size_t fd_count;
+    int null_fd;           /* /dev/null, for those */
+    int exec_fd;           /* strict: the program, sealed; else -1: plan->program inside the root */
+    int netns_fd;          /* PLAN_NET_SHARED_EMPTY; else -1 */
+    int root_fd;           /* strict: an empty root made ahead; -1: made here */
+    int landlock_fd;       /* strict: a ruleset made ahead; -1: made here */
+    int idmap_fd;          /* user namespace for granted directories; -1 */
+    int tasks[2];          /* v1 cgroups to enter */
+    int task_count;
+    const struct seccomp_program *filter; /* NULL in strict: the worker loads it itself */
+    char *const *argv, *const *env;
+};
+
+_Noreturn void apply_exec(const struct apply *a);
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * ns.c: see ns.h; namespaces(7), user_namespaces(7).
+ */
+#include "sandbox/ns.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sandbox/kernel.h"
+#include "sandbox/os/fd.h"
+#include "sandbox/os/proc.h"
+#include "sandbox/os/sys.h"
+
+static int write_file(const char *path, const char *text, struct err *err)
+{
+    FD_AUTO int fd = sys.open(AT_FDCWD, path, O_WRONLY | O_CLOEXEC, 0);
+    ssize_t n = fd < 0 ? fd : sys.write(fd, text, strlen(text));
+
+    return n < 0 ? err_sys(err, (int)-n, "write \"%s\" to \"%s\"", text, path) : 0;
+}
+
+int ns_map_ids(uid_t uid, gid_t gid, struct err *err)
+{
+    char line[48];
+    int rc = write_file("/proc/self/setgroups", "deny", err);
+
+    if (rc < 0)
+        return rc;
+    (void)snprintf(line, sizeof(line), "%u %u 1", uid, uid);
+    if ((rc = write_file("/proc/self/uid_map", line, err)) < 0)
+        return rc;
+    (void)snprintf(line, sizeof(line), "%u %u 1", gid, gid);
+    return write_file("/proc/self/gid_map", line, err);
+}
+
+static int loopback_up(struct err *err)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    FD_AUTO int fd = sys.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return err_sys(err, -fd, "socket");
+    if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+        return err_set(err, EPERM, "loopback: cannot bring it up");
+    return 0;
+}
+
+int ns_network(enum plan_network network, int netns_fd, struct err *err)
+{
+    int rc;
+
+    switch (network) {
+    case PLAN_NET_HOST:
+        return 0;
+    case PLAN_NET_OWN:
+        return loopback_up(err);
+    case PLAN_NET_SHARED_EMPTY:
+        break;
+    }
+    rc = kernel_setns(netns_fd, CLONE_NEWNET);
+    return rc < 0 ? err_sys(err, -rc, "enter the empty network namespace") : 0;
+}
+
+int ns_session(struct err *err)
+{
+    if (setsid() < 0 && getsid(0) != getpid())
+        return err_set(err, EPERM, "setsid");
+    umask(077);
+    if (sethostname("reeve", 5) < 0 || setdomainname("", 0) < 0)
+        return err_set(err, EPERM, "host name");
+    return 0;
+}
+
+int ns_sysctl(const struct plan *p, struct err *err)
+{
+    int rc = 0;
+
+    if (p->memfd_noexec)
+        rc = write_file("/proc/sys/vm/memfd_noexec", "2", err);
+    /* No user namespace below its own, should a filter ever let one through (trap 6). */
+    if (rc == 0 && !p->privileged)
+        rc = write_file("/proc/sys/user/max_user_namespaces", "0", err);
+    return rc;
+}
+
+int ns_empty_network(int *ret_fd, struct err *err)
+{
+    FD_AUTO int pidfd = -1;
+    struct kernel_clone args = {.flags = CLONE_NEWNET | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+                                .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+    char path[64];
+    int rc = kernel_clone3(&args);
+
+    if (rc == 0) { /* holds the namespace until it is opened, or its parent dies */
+        (void)kernel_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        for (;;)
+            (void)pause();
+    }
+    if (rc < 0)
+        return err_sys(err, -rc, "empty network namespace");
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", rc);
+    int fd = sys.open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    (void)sys.pidfd_kill(pidfd, SIGKILL);
+    (void)proc_wait(pidfd, true, &(struct proc_exit){0}, NULL);
+    if (fd < 0)
+        return err_sys(err, -fd, "open \"%s\"", path);
+    *ret_fd = fd;
+    return 0;
+}

@@ -1,0 +1,20 @@
+/*
+ * ns.h: the child's side of its namespaces: identity maps, network, names, sysctls that are theirs. Runs
+ * in a child of reeve-spawn, still with all rights, before its own root; reads /proc of the host.
+ */
+#ifndef REEVE_SANDBOX_NS_H
+#define REEVE_SANDBOX_NS_H
+
+#include "sandbox/plan.h"
+
+/* Unprivileged: the caller's own ids, one each, no groups. */
+int ns_map_ids(uid_t uid, gid_t gid, struct err *err) NODISCARD;
+/* Enters netns_fd (shared and empty), or brings up the loopback of its own; nothing for the host's. */
+int ns_network(enum plan_network network, int netns_fd, struct err *err) NODISCARD;
+/* Nobody's host name; no terminal; umask. */
+int ns_session(struct err *err) NODISCARD;
+int ns_sysctl(const struct plan *p, struct err *err) NODISCARD;
+/* An empty network namespace, made by a child that is gone again; for reeve-spawn, privileged. */
+int ns_empty_network(int *ret_fd, struct err *err) NODISCARD;
+
+#endif
