@@ -62,6 +62,9 @@ static const struct {
     {SQLITE_MISUSE, EINVAL, false},
     {SQLITE_ERROR, EINVAL, false},
     {SQLITE_MISMATCH, EUCLEAN, false},
+    /* a reader cannot repair the log's index; the writer does so when it starts */
+    {SQLITE_READONLY_RECOVERY, EBUSY, false},
+    {SQLITE_READONLY_CANTINIT, EBUSY, false},
     {SQLITE_FULL, ENOSPC, true},
     {SQLITE_CORRUPT, EUCLEAN, true},
     {SQLITE_NOTADB, EUCLEAN, true},

@@ -6,11 +6,12 @@
  */
 #include "supervisor/store/internal.h"
 
-#define RUNS_MAX      500 /* a call */
-#define VACUUM_PAGES  "PRAGMA incremental_vacuum(256)"
-#define DAY_MS        ((int64_t)24 * 60 * 60 * 1000)
-#define EVENT_KEEP_MS (30 * DAY_MS) /* events that started nothing, after the runs of their time \
-                                     */
+#define RUNS_MAX     500 /* a call */
+#define VACUUM_PAGES "PRAGMA incremental_vacuum(256)"
+#define DAY_MS       ((int64_t)24 * 60 * 60 * 1000)
+#define EVENT_KEEP_MS                                                          \
+    (30 * DAY_MS) /* events that started nothing, after the runs of their time \
+                   */
 #define HISTORY_KEEP_MS   (400 * DAY_MS) /* no counter's window is longer than a year */
 #define OLD_EVENTS_A_CALL 1000
 

@@ -121,6 +121,8 @@ int store_runs_due(struct store *s, int64_t now_ms, int limit, store_run_fn *fn,
 int store_next_wake(struct store *s, int64_t *ret_ms, struct err *err); /* 0: none */
 /* Waiting runs with a wait of this kind (for event waits and start-up). */
 int store_runs_waiting(struct store *s, enum run_wait w, int64_t after_id, int limit, store_run_fn *fn, void *arg, struct err *err);
+/* Those that an event started. */
+int store_runs_of_event(struct store *s, int64_t event, store_run_fn *fn, void *arg, struct err *err);
 int store_runs_children(struct store *s, int64_t parent, store_run_fn *fn, void *arg, struct err *err);
 int store_runs_count(struct store *s, int64_t by_state[RUN_STATE_COUNT], struct err *err);
 
@@ -172,6 +174,9 @@ typedef int store_step_fn(void *arg, const struct store_step *st);
 int store_steps(struct store *s, int64_t run, int64_t after_seq, store_step_fn *fn, void *arg, struct err *err);
 /* All steps of any run in a state (start-up: intents without outcome). */
 int store_steps_in_state(struct store *s, enum step_state state, store_step_fn *fn, void *arg, struct err *err);
+
+/* Open steps of a kind and key in runs that are not final, for what has just happened (an event of a type). */
+int store_steps_open(struct store *s, enum step_kind kind, struct str key, store_step_fn *fn, void *arg, struct err *err);
 
 /* ---- decisions and approvals -------------------------------------------------------------------- */
 
