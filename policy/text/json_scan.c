@@ -374,7 +374,7 @@ static int close_container(struct scan *s)
     int r;
 
     s->pos++;
-    if (first == NOT_AN_OBJECT)
+    if (first == NOT_AN_OBJECT || first == s->name_count)
         return 0;
     r = find_twice(s->names + first, s->name_count - first, &twice);
     if (r < 0)

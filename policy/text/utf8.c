@@ -152,35 +152,44 @@ bool utf8_is_hidden(uint32_t cp)
     return false;
 }
 
-void utf8_put_visible(struct buf *out, struct str s, size_t max_bytes)
+/* One code point or invalid byte at *pos as it may be shown; returns how many bytes of `piece` it
+ * took. The longest is \u{10ffff}. */
+static size_t visible_piece(struct str s, size_t *pos, char piece[16])
 {
     static const char hex[] = "0123456789abcdef";
-    size_t pos = 0, used = 0;
+    size_t from = *pos;
     uint32_t cp;
 
-    while (pos < s.len) {
-        /* The longest piece: \u{10ffff}. */
-        char piece[16];
-        size_t from = pos, len;
+    if (utf8_next(s, pos, &cp) < 0) {
+        unsigned char byte = (unsigned char)s.ptr[(*pos)++];
+        piece[0] = '\\';
+        piece[1] = 'x';
+        piece[2] = hex[byte >> 4];
+        piece[3] = hex[byte & 15];
+        return 4;
+    }
+    if (utf8_is_hidden(cp))
+        return (size_t)snprintf(piece, 16, "\\u{%x}", (unsigned)cp);
+    memcpy(piece, s.ptr + from, *pos - from);
+    return *pos - from;
+}
 
-        if (utf8_next(s, &pos, &cp) < 0) {
-            unsigned char byte = (unsigned char)s.ptr[pos++];
-            memcpy(piece, "\\x", 2);
-            piece[2] = hex[byte >> 4];
-            piece[3] = hex[byte & 15];
-            len = 4;
-        } else if (utf8_is_hidden(cp)) {
-            len = (size_t)snprintf(piece, sizeof(piece), "\\u{%x}", (unsigned)cp);
-        } else {
-            len = pos - from;
-            memcpy(piece, s.ptr + from, len);
-        }
-        /* Room is kept for the dots, unless this piece is the last and fits without them. */
-        if (len > max_bytes - used || (pos < s.len && used + len + 3 > max_bytes)) {
-            buf_put(out, "...", MIN((size_t)3, max_bytes - used));
+void utf8_put_visible(struct buf *out, struct str s, size_t max_bytes)
+{
+    size_t start = out->len, pos = 0, used = 0, room_for_dots = 0;
+
+    while (pos < s.len) {
+        char piece[16];
+        size_t len = visible_piece(s, &pos, piece);
+
+        if (len > max_bytes - used) {
+            buf_truncate(out, start + room_for_dots);
+            buf_put(out, "...", MIN((size_t)3, max_bytes - room_for_dots));
             return;
         }
         buf_put(out, piece, len);
         used += len;
+        if (used + 3 <= max_bytes)
+            room_for_dots = used;
     }
 }
