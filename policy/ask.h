@@ -31,7 +31,8 @@ struct ask_decision { /* in the arena of the ask */
     const struct ask_error *errors;
     size_t error_count;
     struct digest set, facts; /* policy set and facts */
-    struct str facts_json;    /* to be kept with it */
+    struct str facts_json;    /* to be kept with it; the three asks of a tool call share one, whose `ask` is `call`:
+                                 whoever asks again sets facts.ask from the decision */
     char text[ASK_TEXT_MAX];  /* for people: `denied by policy "post-daily-cap"`, `no policy permits call:ledger/pay` */
 };
 
@@ -87,7 +88,8 @@ struct ask_tool {
     struct strs policies;  /* likewise */
 };
 
-/* f->ask is ignored. With f->has_approval there is no second gate. */
+/* f->ask is ignored. With f->has_approval there is no second gate. A policy that errs in any of the three denies:
+ * in `call` and `propose` because a guard may have been skipped, in `oblige` because it is not known what to hide. */
 int ask_tool(const struct house *h, const struct facts *f, struct arena *a, struct ask_tool *ret,
              struct err *err) NODISCARD;
 

@@ -10,6 +10,7 @@
 #define PATH_MAX_BYTES 4095
 #define ITEMS_MAX      1024
 
+PRINTF(5, 0)
 static void error_at(struct bind *b, size_t from, size_t to, const char *expected, const char *fmt,
                      va_list ap)
 {

@@ -6,7 +6,11 @@
  * Nothing here asks the clock, the store or the host: the caller says.
  *
  * Entities made: the principal (Workflow, Source or User) in its Team in its Tenant; the action and all of its
- * groups; the resource (Tool in Server in Tenant, Model, Workflow); people who approved.
+ * groups; the resource (Tool in Server in Tenant, Model, Workflow); people who approved, in their teams. A server,
+ * model or source that belongs to no tenant counts as one of the acting workflow's. Attributes from the files: a
+ * whole number is a Long, true and false are Bools, all else a String.
+ *
+ * context.local.weekday is 1 (Monday) to 7. context.budget.spent is rounded up to four places, limit down.
  *
  * Tool arguments are converted once: null is an absent attribute; an integer is a Long; a number with a
  * fraction or exponent is a decimal if four places hold it exactly. Where the tool's schema says `number` an
@@ -56,8 +60,9 @@ struct facts_model {
 
 struct facts_user { /* User::"name" */
     struct str name;
-    int64_t uid;
+    int64_t uid; /* -1: not known */
     struct strs teams;
+    struct strs team_tenants; /* of each team, in the same order; or none */
 };
 
 struct facts_counter {
@@ -102,13 +107,25 @@ struct facts {
     struct facts_entity_workflow target; /* DELEGATE */
     struct facts_user user;     /* APPROVE */
 
-    /* An object or NULL. Tools: the arguments. START: the CloudEvent (context.event: all but data; size, kind
-     * and data, where it can be converted). INFER: {max_tokens, ...}. EMIT: {type, subject}. */
+    /* An object or NULL: context.input. Tools: the arguments. START: the CloudEvent, as context.event: its
+     * attributes, and `size`, the bytes of its data (the data itself is judged where it is used). INFER:
+     * {max_tokens, ...}. EMIT: {type, subject}. */
     const struct json *input;
+    int64_t event_bytes; /* START: of data that input does not hold (kept facts have none); else 0 */
 };
+
+/* A person of the house with teams and their tenants; for one that it does not list, the name alone. */
+int facts_user_of(const struct house *h, struct str name, int64_t uid, struct arena *a, struct facts_user *ret,
+                  struct err *err) NODISCARD;
+/* What a workflow, its tenant and a tool are, by the files: fills workflow, tenant_*, labels; tool without digest
+ * and schema. The version's digest is the caller's. Borrowed from what is given. */
+void facts_set_workflow(struct facts *f, const struct house *h, const struct workflow *w, struct str digest);
+void facts_set_tool(struct facts *f, const struct server *s, struct str tool);
 
 /* Canonical JSON of facts (tool schemas only as the types that guided the conversion), and its digest. */
 int facts_put(const struct facts *f, struct buf *out, struct digest *ret, struct err *err) NODISCARD;
+/* Size of an event's data, for context.event.size. */
+int64_t facts_event_size(const struct facts *f);
 /* Back. Strings are borrowed from json and the arena. */
 int facts_parse(struct str json, struct arena *a, struct facts *ret, struct err *err) NODISCARD;
 
