@@ -33,9 +33,10 @@ struct build {
     struct err *err;
 };
 
-static int fail_memory(struct build *b, size_t at)
+/* What the arena did not give: over its limit is the text's fault, the rest is not. */
+static int fail_memory(struct build *b, size_t at, size_t size)
 {
-    if (b->arena->used_bytes >= b->arena->max_bytes / 2)
+    if (size > b->arena->max_bytes - b->arena->used_bytes)
         return json_fail_at(b->text, at, b->where, b->err, E2BIG, "more than the memory allowed");
     return err_set(b->err, ENOMEM, "out of memory");
 }
@@ -59,7 +60,7 @@ static int read_string(struct build *b, struct str raw, struct str *ret)
     }
     copy = arena_alloc(b->arena, inner.len);
     if (!copy)
-        return fail_memory(b, (size_t)(raw.ptr - b->text.ptr));
+        return fail_memory(b, (size_t)(raw.ptr - b->text.ptr), inner.len);
     *ret = (struct str){copy, json_unescape(inner, copy)};
     return 0;
 }
@@ -83,6 +84,7 @@ static void read_primitive(struct json *v)
 static int open_value(struct build *b, const jsmntok_t *tok, struct json *v)
 {
     size_t count = (size_t)tok->size;
+    size_t item_size = sizeof(struct json);
     struct open *o = &b->open[b->depth];
 
     v->type = tok->type == JSMN_OBJECT ? JSON_OBJECT : JSON_ARRAY;
@@ -91,6 +93,7 @@ static int open_value(struct build *b, const jsmntok_t *tok, struct json *v)
     must(b->depth < JSON_DEPTH_CAP);
     *o = (struct open){.count = count};
     if (v->type == JSON_OBJECT) {
+        item_size = sizeof(struct json_member);
         o->members = ARENA_ARRAY(b->arena, count, struct json_member);
         v->object.members = o->members;
         v->object.count = count;
@@ -100,7 +103,7 @@ static int open_value(struct build *b, const jsmntok_t *tok, struct json *v)
         v->array.count = count;
     }
     if (!o->members && !o->items)
-        return fail_memory(b, (size_t)tok->start);
+        return fail_memory(b, (size_t)tok->start, count * item_size);
     b->depth++;
     return 0;
 }
@@ -152,7 +155,7 @@ static int build_tree(struct build *b, const struct json **ret)
     int r;
 
     if (!root)
-        return fail_memory(b, 0);
+        return fail_memory(b, 0, sizeof(*root));
     do {
         r = build_value(b, place);
         if (r == 0)
