@@ -93,7 +93,8 @@ size_t broker_saw(const struct broker *b, const char *method)
     size_t n = 0;
 
     while (str_split(&rest, '\n', &line))
-        n += str_starts(line, str_of(method)) && line.len > strlen(method) && line.ptr[strlen(method)] == ' ';
+        n += str_starts(line, str_of(method)) && line.len > strlen(method) &&
+             line.ptr[strlen(method)] == ' ';
     return n;
 }
 
