@@ -76,7 +76,12 @@ parts_reeve-spawn  := spawn sandbox os text
 libs_reeve-spawn   := libseccomp libcap-ng libcrypto
 main_reeve-worker  := worker/main.c
 parts_reeve-worker := worker sandbox os text
-libs_reeve-worker  := libseccomp libcap-ng libcrypto
+# One static file: a strict worker's root is empty, it is executed by descriptor. It needs of libcrypto what
+# digests take, of libseccomp and libcap-ng nothing. Sanitizers cannot be linked so: no strict runs there.
+libs_reeve-worker  := libcrypto
+ifndef SAN
+link_reeve-worker  := -static-pie
+endif
 main_reeve-egress  := supervisor/egress/main.c
 parts_reeve-egress := egress sandbox os text
 libs_reeve-egress  := libcurl libseccomp libcap-ng libcrypto
@@ -129,7 +134,7 @@ $(foreach p,$(PARTS),$(eval $(call archive_rule,$(p))))
 define program_rule
 $(BUILD)/$(1): $(BUILD)/obj/$(main_$(1):.c=.o) $(foreach p,$(parts_$(1)),$(call archive,$(p)))
 	@echo "  LINK  $(1)"
-	@$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$^ $$(call libflags,$(libs_$(1)))
+	@$$(CC) $$(CFLAGS_ALL) $$(if $(link_$(1)),$$(filter-out -pie,$$(LDFLAGS_ALL)) $(link_$(1)),$$(LDFLAGS_ALL)) -o $$@ $$^ $$(call libflags,$(libs_$(1)))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
@@ -158,6 +163,9 @@ $(test_bins) $(tool_bins): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(lib_object
 	@mkdir -p $(@D)
 	@echo "  LINK  $(@F)"
 	@$(call link_test,$< $(lib_objects))
+
+# Programs of tests/fault reach malloc and its kin through tests/lib/oom.c, which makes call N fail.
+$(filter $(BUILD)/tests/fault/%,$(test_bins)): LDFLAGS_ALL += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=free
 
 # A fuzz target replays its corpus in every test run; `make fuzz T=fuzz_json` runs libFuzzer on it.
 $(fuzz_bins): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(test_archives)

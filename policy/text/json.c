@@ -194,7 +194,7 @@ int json_parse(struct arena *arena, struct str text, const struct json_limits *l
 {
     struct build b = {.arena = arena, .text = text, .where = ret_where, .err = err};
     struct json_size size;
-    jsmntok_t *tokens;
+    jsmntok_t *tokens = NULL;
     int r;
 
     r = json_scan(text, limits, &size, ret_where, err);
