@@ -86,6 +86,7 @@ void wire_put_error(struct wire_out *o, struct buf *buf, const struct json *id /
 int wire_put_end(struct wire_out *o) NODISCARD;
 /* Whole values in one go: `result` is JSON text of any type. */
 int wire_put_result_raw(struct buf *buf, struct str id_raw, struct str result) NODISCARD;
+int wire_put_error_raw(struct buf *buf, struct str id_raw, struct str error) NODISCARD;
 
 /* ---- admission ------------------------------------------------------------------------------- */
 

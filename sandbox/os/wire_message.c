@@ -67,10 +67,10 @@ static int parse_asking(const struct parts *p, struct wire_message *m, struct er
 
 static int parse_answer(const struct parts *p, struct wire_message *m, struct err *err)
 {
-    if (!p->id)
+    if (!p->id || (!p->result && !p->error))
         return err_set(err, EBADMSG,
                        "a message has \"method\", or \"id\" with \"result\" or \"error\"");
-    if (p->params || !p->result == !p->error)
+    if (p->params || (p->result && p->error))
         return err_set(err, EBADMSG,
                        "an answer has either \"result\" or \"error\", and no \"params\"");
     if (p->result) {
@@ -205,16 +205,26 @@ int wire_put_end(struct wire_out *o)
     return r;
 }
 
-int wire_put_result_raw(struct buf *buf, struct str id_raw, struct str result)
+static int put_raw(struct buf *buf, struct str id_raw, const char *member, struct str value)
 {
     struct wire_out o;
     begin(&o, buf);
     jout_name(&o.j, "id");
     jout_raw(&o.j, id_raw);
-    jout_name(&o.j, "result");
-    jout_raw(&o.j, result);
+    jout_name(&o.j, member);
+    jout_raw(&o.j, value);
     o.depth = 1;
     return wire_put_end(&o);
+}
+
+int wire_put_result_raw(struct buf *buf, struct str id_raw, struct str result)
+{
+    return put_raw(buf, id_raw, "result", result);
+}
+
+int wire_put_error_raw(struct buf *buf, struct str id_raw, struct str error)
+{
+    return put_raw(buf, id_raw, "error", error);
 }
 
 /* ---- admission --------------------------------------------------------------------------------

@@ -223,6 +223,11 @@ int wire_result_raw(struct wire *w, struct str id_raw, struct str result_json, s
     return ended(w, wire_put_result_raw(wire_out_begin(w), id_raw, result_json), err);
 }
 
+int wire_error_raw(struct wire *w, struct str id_raw, struct str error_json, struct err *err)
+{
+    return ended(w, wire_put_error_raw(wire_out_begin(w), id_raw, error_json), err);
+}
+
 int wire_attach_fd(struct wire *w, int fd, struct err *err)
 {
     uint64_t at = w->stream_at + w->ended;
