@@ -3,6 +3,8 @@
  */
 #include "tests/lib/broker.h"
 
+#include <signal.h>
+
 #include "sandbox/os/fd.h"
 #include "sandbox/os/sock.h"
 #include "sandbox/os/sys.h"
@@ -67,6 +69,7 @@ int broker_start(struct broker *b, broker_fn *fn, void *arg)
     struct err err = ERR_INIT;
     int fds[2];
 
+    (void)signal(SIGPIPE, SIG_IGN); /* a worker may be gone before it is answered */
     b->fn = fn;
     b->arg = arg;
     buf_init(&b->seen, (size_t)256 << 20);

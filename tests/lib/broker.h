@@ -22,8 +22,7 @@ struct broker {
     struct buf seen; /* one line a message: method, a space, params as they came */
     size_t count;    /* messages so far, this one included */
     size_t fault;    /* messages that were not well formed */
-    bool deaf;       /* do not read at first: send `flood` before anything else */
-    struct str flood;
+    struct str flood; /* sent before anything is read */
 };
 
 /* Starts it; returns the worker's descriptor. */
