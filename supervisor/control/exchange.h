@@ -32,7 +32,7 @@ struct exchange {
     struct request *request;
     struct route_match match;
     struct wire_call *call;     /* under way to reeved, or NULL */
-    struct follower *follower;  /* of follow_run, or NULL */
+    struct follower *follower;  /* of serve_follow, or NULL */
     unsigned success;           /* status of a good answer */
 };
 

@@ -355,7 +355,7 @@ static int follower_new(struct exchange *x, struct err *err)
     return res < 0 ? res : ev_timer_set(f->tick, TICK_MS);
 }
 
-int follow_run(struct exchange *x, struct err *err)
+int serve_follow(struct exchange *x, struct err *err)
 {
     const struct json *run;
     if (!x->control->view)

@@ -139,6 +139,13 @@ int store_runs_waiting(struct store *s, enum run_wait w, int64_t after_id, int l
     return each_run(s, e, fn, arg, err);
 }
 
+int store_runs_of_event(struct store *s, int64_t event, store_run_fn *fn, void *arg,
+                        struct err *err)
+{
+    struct each e = {.sql = SQL_RUNS_OF_EVENT, .numbers = {event}, .number_count = 1};
+    return each_run(s, e, fn, arg, err);
+}
+
 int store_runs_children(struct store *s, int64_t parent, store_run_fn *fn, void *arg,
                         struct err *err)
 {

@@ -86,6 +86,7 @@ static const char schema_1[] =
     "  input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost_micro INTEGER NOT NULL,"
     "  info TEXT NOT NULL) STRICT;"
     "CREATE INDEX step_unended ON step(state, id) WHERE state IN (0,1,5,6);"
+    "CREATE INDEX step_open ON step(kind, key, id) WHERE state=6;"
     /* decisions and approvals */
     "CREATE TABLE decision(id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL,"
     "  ask TEXT NOT NULL, allow INTEGER NOT NULL, policy BLOB NOT NULL, reasons TEXT NOT NULL,"

@@ -120,3 +120,14 @@ int store_steps_in_state(struct store *s, enum step_state state, store_step_fn *
         .sql = ended ? SQL_STEPS_ENDED : SQL_STEPS_UNENDED, .numbers = {state}, .number_count = 1};
     return each_step(s, e, fn, arg, err);
 }
+
+int store_steps_open(struct store *s, enum step_kind kind, struct str key, store_step_fn *fn,
+                     void *arg, struct err *err)
+{
+    struct each e = {.sql = SQL_STEPS_OPEN,
+                     .numbers = {kind},
+                     .number_count = 1,
+                     .text = key,
+                     .has_text = true};
+    return each_step(s, e, fn, arg, err);
+}

@@ -1,7 +1,8 @@
 /*
- * change.c: the routes that change something, each a `control/do` message to reeved with the peer's
- * credentials. Runs in reeve-control; checks the form of a body, so that reeved gets only known
- * members; must never decide whether a change is allowed beyond the route's role: reeved does.
+ * serve_change.c: the routes that change something, each a `control/do` message to reeved with the
+ * peer's credentials. Runs in reeve-control; checks the form of a body, so that reeved gets only
+ * known members; must never decide whether a change is allowed beyond the route's role: reeved
+ * does.
  */
 #include "supervisor/control/exchange.h"
 
@@ -75,7 +76,7 @@ static void on_reply(void *arg, struct wire *w UNUSED, const struct wire_message
         exchange_wire_error(x, m);
         return;
     }
-    if (x->match.route->handler == change_status) {
+    if (x->match.route->handler == serve_status) {
         answer_status(x, m);
         return;
     }
@@ -141,22 +142,22 @@ static int change_run(struct exchange *x, const char *method, struct err *err)
     return change(x, method, "run", MEMBERS, ARRAY_LEN(MEMBERS), do_ms(x), err);
 }
 
-int change_cancel(struct exchange *x, struct err *err)
+int serve_cancel(struct exchange *x, struct err *err)
 {
     return change_run(x, "run/cancel", err);
 }
 
-int change_pause(struct exchange *x, struct err *err)
+int serve_pause(struct exchange *x, struct err *err)
 {
     return change_run(x, "run/pause", err);
 }
 
-int change_resume(struct exchange *x, struct err *err)
+int serve_resume(struct exchange *x, struct err *err)
 {
     return change_run(x, "run/resume", err);
 }
 
-int change_redrive(struct exchange *x, struct err *err)
+int serve_redrive(struct exchange *x, struct err *err)
 {
     return change_run(x, "run/redrive", err);
 }
@@ -211,12 +212,12 @@ static int decide(struct exchange *x, bool approve, struct err *err)
     return do_end(x, &o, do_ms(x), err);
 }
 
-int change_approve(struct exchange *x, struct err *err)
+int serve_approve(struct exchange *x, struct err *err)
 {
     return decide(x, true, err);
 }
 
-int change_reject(struct exchange *x, struct err *err)
+int serve_reject(struct exchange *x, struct err *err)
 {
     return decide(x, false, err);
 }
@@ -231,7 +232,7 @@ static bool media_type_is(struct str header, const char *type)
     return have.len == strlen(type) && strncasecmp(have.ptr, type, have.len) == 0;
 }
 
-int change_event(struct exchange *x, struct err *err)
+int serve_event(struct exchange *x, struct err *err)
 {
     const struct json *event;
     struct wire_out o;
@@ -259,25 +260,25 @@ int change_event(struct exchange *x, struct err *err)
 /* ---- the house
  * ------------------------------------------------------------------------------------ */
 
-int change_backup(struct exchange *x, struct err *err)
+int serve_backup(struct exchange *x, struct err *err)
 {
     static const struct member MEMBERS[] = {{"file", JSON_STRING, true, false}};
     int64_t ms = x->control->options.backup_ms ? x->control->options.backup_ms : BACKUP_MS;
     return change(x, "store/backup", NULL, MEMBERS, ARRAY_LEN(MEMBERS), ms, err);
 }
 
-int change_policy_load(struct exchange *x, struct err *err)
+int serve_policy_load(struct exchange *x, struct err *err)
 {
     static const struct member MEMBERS[] = {{"dir", JSON_STRING, false, false}};
     return change(x, "policy/load", NULL, MEMBERS, ARRAY_LEN(MEMBERS), do_ms(x), err);
 }
 
-int change_doctor(struct exchange *x, struct err *err)
+int serve_doctor(struct exchange *x, struct err *err)
 {
     return change(x, "doctor", NULL, NULL, 0, do_ms(x), err);
 }
 
-int change_status(struct exchange *x, struct err *err)
+int serve_status(struct exchange *x, struct err *err)
 {
     return change(x, "status", NULL, NULL, 0, do_ms(x), err);
 }

@@ -1,6 +1,6 @@
 /*
- * read.c: the routes that read. Runs in reeve-control on the store's read-only view; one short read
- * transaction a request; must never change anything.
+ * serve_read.c: the routes that read. Runs in reeve-control on the store's read-only view; one
+ * short read transaction a request; must never change anything.
  */
 #include "supervisor/control/exchange.h"
 
@@ -48,14 +48,14 @@ static int limit_of(const struct exchange *x, int *ret, struct err *err)
     return res;
 }
 
-int read_workflows(struct exchange *x, struct err *err)
+int serve_workflows(struct exchange *x, struct err *err)
 {
     struct reading r;
     int res = begin(&r, x, err);
     return res < 0 ? res : end(&r, view_workflows(x->control->view, &r.j, err), err);
 }
 
-int read_runs(struct exchange *x, struct err *err)
+int serve_runs(struct exchange *x, struct err *err)
 {
     struct reading r;
     struct view_runs f = {
@@ -71,14 +71,14 @@ int read_runs(struct exchange *x, struct err *err)
     return res < 0 ? res : end(&r, view_runs(x->control->view, &f, &r.j, err), err);
 }
 
-int read_run(struct exchange *x, struct err *err)
+int serve_run(struct exchange *x, struct err *err)
 {
     struct reading r;
     int res = begin(&r, x, err);
     return res < 0 ? res : end(&r, view_run(x->control->view, x->match.ids[0], &r.j, err), err);
 }
 
-int read_steps(struct exchange *x, struct err *err)
+int serve_steps(struct exchange *x, struct err *err)
 {
     struct reading r;
     int64_t after;
@@ -93,7 +93,7 @@ int read_steps(struct exchange *x, struct err *err)
     return end(&r, view_steps(x->control->view, x->match.ids[0], after, limit, &r.j, err), err);
 }
 
-int read_step(struct exchange *x, struct err *err)
+int serve_step(struct exchange *x, struct err *err)
 {
     struct reading r;
     int64_t whole;
@@ -106,7 +106,7 @@ int read_step(struct exchange *x, struct err *err)
     return end(&r, view_step(x->control->view, ids[0], ids[1], whole != 0, &r.j, err), err);
 }
 
-int read_explain(struct exchange *x, struct err *err)
+int serve_explain(struct exchange *x, struct err *err)
 {
     struct reading r;
     int res = begin(&r, x, err);
@@ -114,14 +114,14 @@ int read_explain(struct exchange *x, struct err *err)
     return res < 0 ? res : end(&r, view_explain(x->control->view, ids[0], ids[1], &r.j, err), err);
 }
 
-int read_trace(struct exchange *x, struct err *err)
+int serve_trace(struct exchange *x, struct err *err)
 {
     struct reading r;
     int res = begin(&r, x, err);
     return res < 0 ? res : end(&r, view_trace(x->control->view, x->match.ids[0], &r.j, err), err);
 }
 
-int read_approvals(struct exchange *x, struct err *err)
+int serve_approvals(struct exchange *x, struct err *err)
 {
     struct reading r;
     struct view_approvals f = {
@@ -136,7 +136,7 @@ int read_approvals(struct exchange *x, struct err *err)
     return res < 0 ? res : end(&r, view_approvals(x->control->view, &f, &r.j, err), err);
 }
 
-int read_approval(struct exchange *x, struct err *err)
+int serve_approval(struct exchange *x, struct err *err)
 {
     struct reading r;
     int res = begin(&r, x, err);
@@ -144,7 +144,7 @@ int read_approval(struct exchange *x, struct err *err)
                    : end(&r, view_approval(x->control->view, x->match.ids[0], &r.j, err), err);
 }
 
-int read_audit(struct exchange *x, struct err *err)
+int serve_audit(struct exchange *x, struct err *err)
 {
     struct reading r;
     int64_t after;
@@ -157,7 +157,7 @@ int read_audit(struct exchange *x, struct err *err)
     return res < 0 ? res : end(&r, view_audit(x->control->view, after, limit, &r.j, err), err);
 }
 
-int read_usage(struct exchange *x, struct err *err)
+int serve_usage(struct exchange *x, struct err *err)
 {
     struct reading r;
     int64_t days;

@@ -1,0 +1,257 @@
+/*
+ * worker.c: see worker.h. Runs in reeved; the worker's bytes go to broker.c.
+ */
+#include "supervisor/worker.h"
+
+#include "supervisor/broker.h"
+#include "supervisor/helper.h"
+
+#define LEAVE_MS 2000
+
+/* ---- its end
+ * --------------------------------------------------------------------------------------- */
+
+static void forget_wire(struct run *r)
+{
+    if (!r->wire)
+        return;
+    outbox_remove(&r->rv->outbox, r->wire);
+    wire_free(r->wire);
+    r->wire = NULL;
+}
+
+static void forget_attempt(struct run *r)
+{
+    ev_timer_stop(r->park);
+    ev_timer_stop(r->due);
+    ev_timer_stop(r->clock);
+    ev_timer_stop(r->grace);
+    broker_drop_held(r);
+    for (size_t i = 0; i < r->journal.count; i++)
+        step_drop_waiters(r->journal.steps[i]);
+}
+
+void worker_stop(struct run *r)
+{
+    forget_attempt(r);
+    forget_wire(r);
+    if (r->process)
+        spawner_kill(r->process); /* on_exit follows and finds no wire: it was meant to end */
+}
+
+void worker_leave(struct run *r)
+{
+    forget_attempt(r);
+    if (r->process && r->wire)
+        ev_timer_set(r->clock, LEAVE_MS);
+    else
+        worker_stop(r);
+}
+
+void worker_drop(struct run *r)
+{
+    forget_wire(r);
+    if (r->process) {
+        r->rv->live_workers--;
+        spawner_abandon(r->process);
+    }
+    r->process = NULL;
+}
+
+void worker_fault(struct run *r, const char *why)
+{
+    char text[ERR_TEXT_MAX];
+    snprintf(text, sizeof(text), "the worker broke the protocol: %s", why);
+    run_log(r, LOG_LEVEL_ERROR, "broker", str_of(text));
+    if (run_state_is_final(r->rec.state))
+        worker_stop(r);
+    else
+        run_must_event(r, LIFE_REFUSED, text);
+}
+
+void worker_on_park(void *arg, struct ev_timer *t)
+{
+    (void)t;
+    struct run *r = arg;
+    int64_t wake;
+    enum run_wait wait = run_waits_for(r, &wake);
+    if (wait == WAIT_NONE || r->rec.state != RUN_RUNNING)
+        return;
+    r->users++;
+    r->rec.wait = wait;
+    r->rec.wake_ms = wake;
+    run_must_event(r, LIFE_WAIT, NULL);
+    run_put(r);
+}
+
+void worker_on_clock(void *arg, struct ev_timer *t)
+{
+    (void)t;
+    struct run *r = arg;
+    r->users++;
+    if (run_state_is_final(r->rec.state)) {
+        worker_stop(r);
+    } else if (r->rec.state == RUN_STARTING) {
+        run_attempt_failed(r, LIFE_LOST, "the worker did not begin in time (limits.start)");
+    } else {
+        run_must_event(r, LIFE_REFUSED, "ran longer than limits.wall_time");
+    }
+    run_put(r);
+}
+
+/* ---- its start
+ * ------------------------------------------------------------------------------------- */
+
+static void on_message(void *arg, struct wire *w, const struct wire_message *m)
+{
+    (void)w;
+    struct run *r = arg;
+    r->users++;
+    broker_message(r, m);
+    run_put(r);
+}
+
+/* The socket ended. Clean or not, the process is ended too; on_exit says what that means for the
+ * run. */
+static void on_closed(void *arg, struct wire *w, const struct err *why)
+{
+    (void)w;
+    struct run *r = arg;
+    r->users++;
+    if (why->number && !r->ended) {
+        worker_fault(r, why->text);
+    } else {
+        forget_wire(r);
+        if (r->process)
+            spawner_kill(r->process);
+    }
+    run_put(r);
+}
+
+static void on_started(void *arg, struct started *p, const struct started_info *info,
+                       const struct err *why)
+{
+    (void)p;
+    struct run *r = arg;
+    struct reeved *rv = r->rv;
+    struct err err = ERR_INIT;
+    r->users++;
+    if (!info) {
+        r->process = NULL;
+        rv->live_workers--;
+        if (r->rec.state == RUN_STARTING) /* INV-02: no walls, no run */
+            run_must_event(r, LIFE_REFUSED, why->text);
+        run_put(r);
+        return;
+    }
+    int pidfd = info->pidfd, channel = info->channel;
+    fd_close(&pidfd); /* reeve-spawn reaps; its word is what counts */
+    const struct wire_owner owner = {.on_message = on_message, .on_closed = on_closed, .arg = r};
+    struct wire_limits limits = WIRE_LIMITS_DEFAULT;
+    limits.max_message_bytes = (size_t)r->version->workflow.limits.message_bytes;
+    if (r->rec.state != RUN_STARTING) { /* cancelled or paused meanwhile */
+        fd_close(&channel);
+        spawner_kill(r->process);
+    } else if (wire_new(rv->ev, channel, &limits, false, &owner, &r->wire, &err) < 0 ||
+               outbox_add(&rv->outbox, r->wire, &err) < 0) {
+        run_attempt_failed(r, LIFE_LOST, err.text);
+    } else {
+        helper_watch_noise(rv, info->errout, r->rec.id, "worker");
+    }
+    run_put(r);
+}
+
+static void on_exit_told(void *arg, struct started *p, const struct started_exit *e)
+{
+    (void)p;
+    struct run *r = arg;
+    char how[PROC_EXIT_TEXT], text[PROC_EXIT_TEXT + 64];
+    r->users++;
+    r->process = NULL;
+    r->rv->live_workers--;
+    forget_wire(r);
+    proc_exit_text(&e->exit, how);
+    snprintf(text, sizeof(text), "the worker %s%s", how,
+             e->oom ? " (out of memory: limits.memory)" : "");
+    if (r->rec.state == RUN_RUNNING || r->rec.state == RUN_STARTING) {
+        forget_attempt(r);
+        run_log(r, LOG_LEVEL_WARN, "worker", str_of(text));
+        run_attempt_failed(r, LIFE_LOST, text);
+    }
+    runs_schedule(r->rv);
+    run_put(r);
+}
+
+static void on_denied(void *arg, struct started *p, struct str call, const struct json *details)
+{
+    (void)p;
+    struct run *r = arg;
+    struct buf line;
+    buf_init(&line, 1024);
+    buf_fmt(&line, "denied system call %.*s", STR_FMT(call));
+    if (details)
+        buf_fmt(&line, " %.*s", STR_FMT(details->raw));
+    run_log(r, LOG_LEVEL_WARN, "walls", buf_str(&line));
+    buf_release(&line);
+}
+
+/* What the workflow says of its process, as a request. Strings are borrowed from the run and the
+ * version. */
+static void fill_program(const struct workflow_program *p, struct start_request *q)
+{
+    static const enum start_profile profiles[] = {[HOUSE_PROGRAM] = PROFILE_PROGRAM,
+                                                  [HOUSE_NODE] = PROFILE_NODE,
+                                                  [HOUSE_PYTHON] = PROFILE_PYTHON};
+    q->profile = profiles[p->profile];
+    q->program = p->program;
+    q->argv[q->argc++] = p->program;
+    for (size_t i = 0; i < p->args.count && q->argc < START_ARGV_MAX; i++)
+        q->argv[q->argc++] = p->args.items[i];
+    for (size_t i = 0; i < p->env.count && q->env_count < START_ENV_MAX; i++)
+        q->env[q->env_count++] = (struct start_env){p->env.items[i].name, p->env.items[i].value};
+    for (size_t i = 0; i < p->files.count && q->file_count < START_FILES_MAX; i++)
+        q->files[q->file_count++] = (struct start_file){
+            p->files.items[i].path, p->files.items[i].at, p->files.items[i].write};
+}
+
+void worker_fill_limits(const struct house_resources *h, struct start_limits *ret)
+{
+    *ret = (struct start_limits){
+        .memory_bytes = (uint64_t)h->memory_bytes,
+        .processes = (uint64_t)h->processes,
+        .cpu_ms = (uint64_t)h->cpu_ms,
+        .open_files = (uint64_t)h->open_files,
+        .file_bytes = (uint64_t)h->file_bytes,
+        .tmp_bytes = (uint64_t)h->tmp_bytes,
+    };
+}
+
+int worker_start(struct run *r, struct err *err)
+{
+    struct reeved *rv = r->rv;
+    struct start_request q = {
+        .profile = PROFILE_STRICT, .channel = true, .stderr_pipe = true, .pass_fd = -1};
+    char program[sizeof(rv->libexec) + 16];
+    r->seen = 0;
+    r->begun = r->ended = r->sequential = r->initialized = false;
+    snprintf(r->key, sizeof(r->key), "run-%" PRId64 ".%d", r->rec.id, r->rec.attempt);
+    q.key = str_of(r->key);
+    q.uid_slot = UID_SLOT_RUNS + rv->next_uid_slot++ % (UID_SLOT_COUNT - UID_SLOT_RUNS);
+    worker_fill_limits(&r->version->workflow.limits.worker, &q.limits);
+    if (r->version->workflow.is_agent) {
+        snprintf(program, sizeof(program), "%s/reeve-worker", rv->libexec);
+        q.program = str_of(program);
+        q.argv[q.argc++] = STR("reeve-worker");
+    } else {
+        fill_program(&r->version->workflow.program, &q);
+    }
+    const struct started_owner owner = {
+        .on_started = on_started, .on_exit = on_exit_told, .on_denied = on_denied, .arg = r};
+    int e = spawner_start(rv->spawner, &q, &owner, &r->process, err);
+    if (e < 0)
+        return err_wrap(err, "run %" PRId64 ": start worker", r->rec.id);
+    rv->live_workers++;
+    return ev_timer_set(r->clock, r->version->workflow.limits.start_ms) < 0
+               ? err_sys(err, ENOMEM, "run %" PRId64, r->rec.id)
+               : 0;
+}
