@@ -19,7 +19,7 @@ LIBS_NEEDED := libseccomp:libseccomp-dev libcap-ng:libcap-ng-dev sqlite3:libsqli
 TOOLS_NEEDED := gcc make pkg-config libc6-dev libjsmn-dev perl curl jq sqlite3 strace
 
 # ---- flags ---------------------------------------------------------------------------------------
-empty :=
+comma := ,
 cc_ok  = $(shell printf 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c - -o /dev/null 2>/dev/null && echo '$(1)')
 
 WARN := -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
@@ -31,7 +31,7 @@ HARDEN := $(call cc_ok,-fstack-protector-strong) $(call cc_ok,-fstack-clash-prot
 ifeq ($(strip $(findstring init=zero,$(HARDEN))),)
 HARDEN += $(call cc_ok,-ftrivial-auto-var-init=zero -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)
 endif
-LINK_HARDEN := $(call cc_ok,-Wl$(empty),-z$(empty),relro$(empty),-z$(empty),now) -pie
+LINK_HARDEN := $(call cc_ok,-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now) -pie
 export HARDEN LINK_HARDEN
 export FLAGS_PROBED := 1
 endif
@@ -183,7 +183,8 @@ $(BUILD)/cedar_conform: $(BUILD)/obj/tests/cedar_conform.o $(call archive,cedar)
 tests-build: all $(test_bins) $(fuzz_bins) $(tool_bins)
 
 # Every kind of test, in one report that ends with `N passed, N failed, N skipped`.
-check: tests-build
+check: deps-test
+	@$(MAKE) --no-print-directory -j$$(nproc) FLAGS_PROBED= tests-build
 	@BUILD=$(BUILD) tests/run $(T)
 check-pure: $(test_bins) $(fuzz_bins) $(BUILD)/json_check $(BUILD)/cedar_conform
 	@BUILD=$(BUILD) tests/run unit fault fuzz
@@ -192,7 +193,9 @@ fuzz: export CC := clang
 fuzz:
 	@tests/fuzz/run $(T)
 
-demo: all
+# Packages first (a compiler may be among them), then the build, then the demo itself.
+demo: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) FLAGS_PROBED= all
 	@BUILD=$(BUILD) contrib/demo/demo $(DEMO_ARGS)
 
 install: all

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sandbox/caps.h"
@@ -88,6 +89,17 @@ static int arrange(struct apply *a, struct err *err)
     return keep_only(&rest, err);
 }
 
+/* clone3 reset what reeve-spawn handles, not what it ignores or blocks. */
+static int reset_signals(struct err *err)
+{
+    sigset_t none;
+
+    (void)sigemptyset(&none);
+    if (signal(SIGPIPE, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+        return err_set(err, EINVAL, "signals");
+    return 0;
+}
+
 /* ---- steps ---------------------------------------------------------------------------------------------- */
 
 static int enter_cgroups(const struct apply *a, struct err *err)
@@ -129,6 +141,7 @@ static int enter_root(const struct apply *a, struct err *err)
 
 static int set_limits(const struct apply *a, struct err *err)
 {
+    (void)umask(077); /* not before: its root's directories are for it to read */
     return limits_apply(a->plan, err);
 }
 
@@ -232,10 +245,13 @@ _Noreturn void apply_exec(const struct apply *original)
     struct err err = ERR_INIT;
     int rc = kernel_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 
+    (void)umask(022);
     if (rc < 0) {
         (void)err_sys(&err, -rc, "parent death signal");
         fail(&a, LAYER_LIFETIME, &err);
     }
+    if (reset_signals(&err) < 0)
+        fail(&a, LAYER_SESSION, &err);
     if (keep_only(&a, &err) < 0)
         fail(&a, LAYER_DESCRIPTORS, &err);
     for (size_t i = 0; i < ARRAY_LEN(early); i++)

@@ -57,15 +57,32 @@ int caps_drop_all(struct err *err)
     return rc < 0 ? err_sys(err, -rc, "no new privileges") : 0;
 }
 
+/* What reeve-spawn does, and the right that it takes. */
+static const int spawn_needs[] = {
+    CAP_SYS_ADMIN,    /* namespaces, mounts, host name */
+    CAP_SYS_RESOURCE, /* limits above its own; not everybody has it: limits then only go down */
+    CAP_SETUID,       CAP_SETGID, /* the children's ids */
+    CAP_SETPCAP,      /* their bounding sets */
+    CAP_SYS_PTRACE,   /* taking listeners of undumpable children */
+    CAP_NET_ADMIN,    /* their loopback */
+    CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, /* groups, granted files, secrets */
+    CAP_KILL,
+};
+
 int caps_keep_for_spawn(struct err *err)
 {
+    uint64_t effective, permitted, inheritable;
+    int rc = kernel_capget(&effective, &permitted, &inheritable);
+
+    if (rc < 0)
+        return err_sys(err, -rc, "capabilities");
     capng_clear(CAPNG_SELECT_BOTH);
-    /* namespaces, mounts, limits · ids · children's sets · listeners · loopback · cgroups, granted files */
-    if (capng_updatev(CAPNG_ADD, (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET),
-                      CAP_SYS_ADMIN, CAP_SYS_RESOURCE, CAP_SETUID, CAP_SETGID, CAP_SETPCAP,
-                      CAP_SYS_PTRACE, CAP_NET_ADMIN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_CHOWN,
-                      CAP_FOWNER, CAP_KILL, -1) != 0 ||
-        capng_apply(CAPNG_SELECT_BOTH) != 0)
-        return err_set(err, EPERM, "capabilities: cannot keep the needed ones alone");
-    return 0;
+    for (size_t i = 0; i < ARRAY_LEN(spawn_needs); i++)
+        if ((permitted >> spawn_needs[i] & 1) != 0)
+            (void)capng_update(CAPNG_ADD,
+                               (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET),
+                               (unsigned)spawn_needs[i]);
+    return capng_apply(CAPNG_SELECT_BOTH) != 0
+               ? err_set(err, EPERM, "capabilities: cannot keep the needed ones alone")
+               : 0;
 }

@@ -44,7 +44,7 @@ static int check_descriptors(struct err *err)
 
 static int load_filter(struct err *err)
 {
-    static struct sock_filter code[1024]; /* not on the stack: its limit is small */
+    struct sock_filter code[1024];
     struct sock_fprog program = {.filter = code};
     ssize_t n = sys.read(INSIDE_FD, code, sizeof(code));
     FD_AUTO int listener = -1;

@@ -52,7 +52,7 @@ static uint64_t rights_for(const struct plan_mount *m)
 }
 
 static int add_rule(const struct plan *p, int ruleset, const char *at, uint64_t rights, bool optional,
-                    struct err *err)
+                    struct err *err) /* `at` from the root, which is the working directory */
 {
     FD_AUTO int fd = sys.open(AT_FDCWD, at, O_PATH | O_CLOEXEC, 0);
     struct stat st;
@@ -91,6 +91,9 @@ int landlock_enter(const struct plan *p, int ruleset_fd, struct err *err)
         if (rights != 0)
             rc = add_rule(p, ruleset_fd, p->mounts[i].at, rights, p->mounts[i].optional, err);
     }
+    /* Names may be listed everywhere: all that is in there is shown to it. */
+    if (rc == 0 && !p->empty_root)
+        rc = add_rule(p, ruleset_fd, "/", LL_READ_DIR, false, err);
     if (rc == 0 && !p->empty_root)
         rc = add_loaders(p, ruleset_fd, err);
     if (rc < 0)

@@ -35,7 +35,8 @@ int plan_limit_resource(enum plan_limit l)
     return rows[l].resource;
 }
 
-/* A hard limit that is lower already stays: an unprivileged caller cannot raise it, and need not. */
+/* A hard limit that is lower already stays: raising it takes a right that not even every
+ * root has, and a tighter limit harms nothing. */
 static uint64_t at_most(int resource, uint64_t wanted)
 {
     struct rlimit now;
@@ -48,7 +49,7 @@ static uint64_t at_most(int resource, uint64_t wanted)
 int limits_apply(const struct plan *p, struct err *err)
 {
     for (size_t i = 0; i < PLAN_LIMIT_COUNT; i++) {
-        uint64_t v = p->privileged ? p->limits[i] : at_most(rows[i].resource, p->limits[i]);
+        uint64_t v = at_most(rows[i].resource, p->limits[i]);
         int rc = kernel_rlimit(rows[i].resource, v, v);
         if (rc < 0)
             return err_sys(err, -rc, "%s %" PRIu64, rows[i].name, v);

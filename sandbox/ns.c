@@ -69,7 +69,6 @@ int ns_session(struct err *err)
 {
     if (setsid() < 0 && getsid(0) != getpid())
         return err_set(err, EPERM, "setsid");
-    umask(077);
     if (sethostname("reeve", 5) < 0 || setdomainname("", 0) < 0)
         return err_set(err, EPERM, "host name");
     return 0;

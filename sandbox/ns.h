@@ -11,7 +11,7 @@
 int ns_map_ids(uid_t uid, gid_t gid, struct err *err) NODISCARD;
 /* Enters netns_fd (shared and empty), or brings up the loopback of its own; nothing for the host's. */
 int ns_network(enum plan_network network, int netns_fd, struct err *err) NODISCARD;
-/* Nobody's host name; no terminal; umask. */
+/* Nobody's host name; no terminal. */
 int ns_session(struct err *err) NODISCARD;
 int ns_sysctl(const struct plan *p, struct err *err) NODISCARD;
 /* An empty network namespace, made by a child that is gone again; for reeve-spawn, privileged. */

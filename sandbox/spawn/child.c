@@ -1,0 +1,358 @@
+/*
+ * child.c: makes a confined process: plan, group, descriptors, clone. See child.h. What happens to it
+ * afterwards is in watch.c.
+ */
+#include "sandbox/spawn/child.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sandbox/apply.h"
+#include "sandbox/inside.h"
+#include "sandbox/kernel.h"
+#include "sandbox/os/fd.h"
+#include "sandbox/os/sock.h"
+#include "sandbox/os/sys.h"
+#include "sandbox/spawn/secret.h"
+
+#define PLAN_BYTES ((size_t)1 << 20)
+#define FIRST_SECRET_FD 5
+
+/* What a start holds until the child has it. */
+struct making {
+    const struct start_request *request;
+    struct apply apply;
+    int pass_fd;
+    int theirs[5];        /* channel, in, out, err, start socket: the child's ends */
+    struct secrets secrets;
+    char **argv, **env;   /* in the child's arena, but for the secrets' entries */
+};
+enum { THEIR_CHANNEL, THEIR_IN, THEIR_OUT, THEIR_ERR, THEIR_START };
+
+/* ---- argv and env ------------------------------------------------------------------------------------ */
+
+static int make_argv(struct child *c, struct making *m, struct err *err)
+{
+    const struct start_request *r = m->request;
+
+    m->argv = ARENA_ARRAY(&c->arena, r->argc + 1, char *);
+    for (size_t i = 0; m->argv != NULL && i < r->argc; i++)
+        if ((m->argv[i] = arena_cstr(&c->arena, r->argv[i])) == NULL)
+            return err_sys(err, ENOMEM, "argv");
+    return m->argv == NULL ? err_sys(err, ENOMEM, "argv") : 0;
+}
+
+static int make_env(struct child *c, struct making *m, struct err *err)
+{
+    const struct start_request *r = m->request;
+    size_t n = 0;
+
+    m->env = ARENA_ARRAY(&c->arena, r->env_count + m->secrets.env_count + 2, char *);
+    if (m->env == NULL)
+        return err_sys(err, ENOMEM, "env");
+    for (size_t i = 0; i < r->env_count; i++) {
+        struct str s = arena_fmt(&c->arena, "%.*s=%.*s", STR_FMT(r->env[i].name), STR_FMT(r->env[i].value));
+        char *entry = arena_cstr(&c->arena, s);
+        if (s.ptr == NULL || entry == NULL)
+            return err_sys(err, ENOMEM, "env");
+        m->env[n++] = entry;
+    }
+    for (size_t i = 0; i < m->secrets.env_count; i++)
+        m->env[n++] = m->secrets.env[i];
+    if (m->secrets.fd_count > 0) {
+        struct str s = arena_fmt(&c->arena, "REEVE_SECRETS=%s", m->secrets.list);
+        if ((m->env[n] = arena_cstr(&c->arena, s)) == NULL)
+            return err_sys(err, ENOMEM, "env");
+    }
+    return 0;
+}
+
+/* ---- descriptors --------------------------------------------------------------------------------------- */
+
+static int keep_ours(struct child *c, int fd)
+{
+    c->ours[c->ours_count++] = fd;
+    return 0;
+}
+
+/* A pipe; the child reads it when `child_reads`. */
+static int make_pipe(struct child *c, int *ret_theirs, bool child_reads, struct err *err)
+{
+    int fds[2];
+    int rc = sys.pipe(fds, O_CLOEXEC);
+
+    if (rc < 0)
+        return err_sys(err, -rc, "pipe");
+    *ret_theirs = child_reads ? fds[0] : fds[1];
+    return keep_ours(c, child_reads ? fds[1] : fds[0]);
+}
+
+/* In the order of the answer (start.h): channel, then 0, 1, 2. */
+static int make_descriptors(struct child *c, struct making *m, struct err *err)
+{
+    const struct start_request *r = m->request;
+    int pair[2], rc = 0;
+
+    if (r->channel) {
+        if ((rc = sock_pair(pair, r->may_pass, err)) < 0)
+            return rc;
+        m->theirs[THEIR_CHANNEL] = pair[1];
+        (void)keep_ours(c, pair[0]);
+    }
+    if (r->stdio && ((rc = make_pipe(c, &m->theirs[THEIR_IN], true, err)) < 0 ||
+                     (rc = make_pipe(c, &m->theirs[THEIR_OUT], false, err)) < 0))
+        return rc;
+    if ((r->stdio || r->stderr_pipe) && (rc = make_pipe(c, &m->theirs[THEIR_ERR], false, err)) < 0)
+        return rc;
+    rc = sys.socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
+    if (rc < 0)
+        return err_sys(err, -rc, "start socket");
+    m->theirs[THEIR_START] = pair[1];
+    c->start_fd = pair[0];
+    return fd_set_nonblock(c->start_fd, true, err);
+}
+
+/* Which descriptor has which number in the child. */
+static void number_descriptors(const struct child *c, struct making *m)
+{
+    struct apply *a = &m->apply;
+
+    for (size_t i = 0; i < APPLY_FDS_MAX; i++)
+        a->fds[i] = -1;
+    a->fds[0] = m->theirs[THEIR_IN];
+    a->fds[1] = m->theirs[THEIR_OUT];
+    a->fds[2] = m->theirs[THEIR_ERR];
+    a->fds[3] = m->theirs[THEIR_CHANNEL];
+    a->fds[INSIDE_FD] = c->plan.profile == PROFILE_STRICT ? m->theirs[THEIR_START] : m->pass_fd;
+    for (size_t i = 0; i < m->secrets.fd_count; i++)
+        a->fds[FIRST_SECRET_FD + i] = m->secrets.fds[i];
+    a->fd_count = m->secrets.fd_count > 0 ? FIRST_SECRET_FD + m->secrets.fd_count
+                  : a->fds[INSIDE_FD] >= 0 ? INSIDE_FD + 1
+                  : a->fds[3] >= 0         ? 4
+                                           : 3;
+}
+
+/* ---- strict ------------------------------------------------------------------------------------------------ */
+
+/* The worker loads its filter itself, after exec; it waits on its start socket before anything else. */
+static int send_filter(struct child *c, struct err *err)
+{
+    const struct seccomp_program *p = &c->spawn->filters[SECCOMP_STRICT];
+    ssize_t n = sys.write(c->start_fd, p->code, p->count * sizeof(p->code[0]));
+
+    return n < 0 ? err_sys(err, (int)-n, "send the filter") : 0;
+}
+
+static int fill_apply(struct child *c, struct making *m, struct err *err)
+{
+    struct spawn *s = c->spawn;
+    bool strict = c->plan.profile == PROFILE_STRICT;
+    struct apply *a = &m->apply;
+    int rc = 0;
+
+    *a = (struct apply){.plan = &c->plan, .start_fd = m->theirs[THEIR_START], .null_fd = s->null_fd,
+                        .exec_fd = -1, .netns_fd = -1, .root_fd = -1, .landlock_fd = -1, .idmap_fd = -1,
+                        .tasks = {-1, -1}, .argv = m->argv, .env = m->env};
+    number_descriptors(c, m);
+    if (c->plan.network == PLAN_NET_SHARED_EMPTY)
+        a->netns_fd = s->netns_fd;
+    if (strict) {
+        a->landlock_fd = s->landlock_fd;
+        rc = program_open(&s->programs, c->plan.program, c->plan.privileged, &a->exec_fd, err);
+        if (rc == 0)
+            rc = send_filter(c, err);
+    } else {
+        a->filter = &s->filters[c->plan.seccomp];
+    }
+    if (rc == 0)
+        rc = a->task_count = cgroup_leaf_tasks(&c->leaf, a->tasks, err);
+    return MIN(rc, 0);
+}
+
+/* ---- clone --------------------------------------------------------------------------------------------------- */
+
+static int clone_child(struct child *c, struct making *m, int *ret_pidfd, struct err *err)
+{
+    int pidfd = -1;
+    struct kernel_clone args = {.flags = c->plan.namespaces | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+                                .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+    int rc;
+
+    if (c->leaf.unified >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)c->leaf.unified;
+    }
+    rc = kernel_clone3(&args);
+    if (rc == 0)
+        apply_exec(&m->apply);
+    if (rc < 0)
+        return err_sys(err, -rc, "layer %s: clone", layer_name(LAYER_NAMESPACES));
+    c->pid = rc;
+    *ret_pidfd = pidfd;
+    return 0;
+}
+
+static int make_group(struct child *c, struct err *err)
+{
+    const struct plan *p = &c->plan;
+
+    if (!p->cgroup_kill && !p->cgroup_memory && !p->cgroup_pids)
+        return 0;
+    return cgroup_leaf_make(&c->spawn->cgroups, c->key, p->memory_bytes, p->processes, &c->leaf, err);
+}
+
+static int make_all(struct child *c, struct making *m, struct err *err)
+{
+    int rc = plan_make(m->request, &c->spawn->host, &c->arena, &c->plan, err);
+
+    if (rc < 0 || (rc = make_group(c, err)) < 0 ||
+        (rc = secrets_read(m->request, FIRST_SECRET_FD, &m->secrets, err)) < 0 ||
+        (rc = make_argv(c, m, err)) < 0 || (rc = make_env(c, m, err)) < 0 ||
+        (rc = make_descriptors(c, m, err)) < 0)
+        return rc;
+    return fill_apply(c, m, err);
+}
+
+static void release_making(struct making *m)
+{
+    for (size_t i = 0; i < ARRAY_LEN(m->theirs); i++)
+        fd_close(&m->theirs[i]);
+    for (int i = 0; i < m->apply.task_count; i++)
+        fd_close(&m->apply.tasks[i]);
+    fd_close(&m->pass_fd);
+    secrets_release(&m->secrets);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static void child_free(struct child *c)
+{
+    watch_release(c);
+    fd_close(&c->start_fd);
+    for (size_t i = 0; i < c->ours_count; i++)
+        fd_close(&c->ours[i]);
+    (void)cgroup_leaf_remove(&c->spawn->cgroups, &c->leaf);
+    cgroup_leaf_close(&c->leaf);
+    arena_release(&c->arena);
+    free(c);
+}
+
+static struct child *child_new(struct spawn *s, const struct start_request *r, int64_t request)
+{
+    struct child *c = calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        return NULL;
+    c->spawn = s;
+    c->request = request;
+    c->start_fd = c->listener = -1;
+    c->leaf = CGROUP_LEAF_NONE;
+    arena_init(&c->arena, PLAN_BYTES);
+    for (size_t i = 0; i < ARRAY_LEN(c->ours); i++)
+        c->ours[i] = -1;
+    if (str_copy(r->key, c->key, sizeof(c->key)) < 0) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+int child_start(struct spawn *s, const struct start_request *r, int64_t request, int pass_fd,
+                struct err *err)
+{
+    struct making m = {.request = r, .pass_fd = pass_fd, .theirs = {-1, -1, -1, -1, -1}};
+    struct child *c;
+    int pidfd = -1, rc;
+
+    if (child_find(s, r->key) != NULL || s->child_count >= SPAWN_CHILDREN_MAX) {
+        fd_close(&pass_fd);
+        return s->child_count >= SPAWN_CHILDREN_MAX
+                   ? err_set(err, EAGAIN, "%d processes live already", SPAWN_CHILDREN_MAX)
+                   : err_set(err, EEXIST, "this key is in use");
+    }
+    c = child_new(s, r, request);
+    if (c == NULL) {
+        fd_close(&pass_fd);
+        return err_sys(err, ENOMEM, "child");
+    }
+    rc = make_all(c, &m, err);
+    if (rc == 0)
+        rc = clone_child(c, &m, &pidfd, err);
+    release_making(&m);
+    if (rc == 0)
+        rc = watch_child(c, pidfd, err); /* on failure it is killed and reaped there */
+    if (rc < 0) {
+        child_free(c);
+        return rc;
+    }
+    c->next = s->children;
+    s->children = c;
+    s->child_count++;
+    return 0;
+}
+
+struct child *child_find(struct spawn *s, struct str key)
+{
+    struct child *c = s->children;
+
+    while (c != NULL && !str_is(key, c->key))
+        c = c->next;
+    return c;
+}
+
+void child_kill(struct child *c)
+{
+    cgroup_leaf_kill(&c->leaf);
+    if (c->exit != NULL) /* its pid namespace dies with it */
+        (void)sys.pidfd_kill(ev_child_pidfd(c->exit), SIGKILL);
+}
+
+void child_fail(struct child *c, const struct err *why)
+{
+    if (c->state != CHILD_STARTING)
+        return;
+    c->state = CHILD_FAILED;
+    c->why = *why;
+    child_kill(c);
+}
+
+static void tell_exited(struct child *c)
+{
+    struct wire_out o;
+
+    if (wire_notify(c->spawn->wire, &o, "process/exited") < 0)
+        return;
+    jout_m_cstr(&o.j, "key", c->key);
+    jout_m_i64(&o.j, "signal", c->end.by_signal ? c->end.code : 0);
+    jout_m_i64(&o.j, "code", c->end.by_signal ? 0 : c->end.code);
+    jout_m_i64(&o.j, "userUs", c->end.user_us);
+    jout_m_i64(&o.j, "systemUs", c->end.system_us);
+    jout_m_i64(&o.j, "maxRssBytes", c->end.max_rss_bytes);
+    jout_m_bool(&o.j, "oom", c->oom);
+    (void)wire_end(c->spawn->wire, &o, NULL);
+}
+
+void child_gone(struct child *c)
+{
+    struct spawn *s = c->spawn;
+    struct child **at = &s->children;
+    struct json id = {.type = JSON_INT, .integer = c->request};
+    char raw[24];
+
+    if (!s->stopping && c->answered) {
+        tell_exited(c);
+    } else if (!s->stopping) {
+        id.raw = (struct str){raw, (size_t)snprintf(raw, sizeof(raw), "%" PRId64, c->request)};
+        (void)wire_error(s->wire, &id, WIRE_E_INTERNAL, "start \"%s\": %s", c->key,
+                         c->why.number != 0 ? c->why.text : "ended before its walls stood");
+    }
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    s->child_count--;
+    child_free(c);
+    if (s->stopping && s->child_count == 0)
+        ev_stop(s->ev);
+}

@@ -1,0 +1,91 @@
+/*
+ * serve.c: what reeved may ask of reeve-spawn. Every request is checked again here (start_parse): reeved
+ * talks to foreigners all day, and this is the door to privilege.
+ */
+#include "sandbox/os/fd.h"
+#include "sandbox/spawn/child.h"
+
+static int on_process_start(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
+{
+    struct spawn *s = ctx;
+    struct start_request r;
+    int pass_fd = -1, rc;
+
+    rc = start_parse(m->params, &r, err);
+    if (rc < 0)
+        return rc;
+    if (m->id->type != JSON_INT)
+        return err_set(err, EINVAL, "id: expected an integer");
+    if (r.pass_fd >= 0 && wire_take_fds(w, &pass_fd, 1) != 1)
+        return err_set(err, EINVAL, "pass: no descriptor came along");
+    rc = child_start(s, &r, m->id->integer, pass_fd, err);
+    if (rc < 0)
+        (void)err_wrap(err, "start \"%.*s\"", STR_FMT(r.key));
+    return rc;
+}
+
+static int on_process_kill(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
+{
+    struct spawn *s = ctx;
+    struct child *c;
+    struct str key;
+    struct err why = ERR_INIT;
+    int rc = json_want_str(m->params, "key", &key, err);
+
+    if (rc < 0)
+        return rc;
+    c = child_find(s, key);
+    if (c != NULL && c->state == CHILD_STARTING) {
+        (void)err_set(&why, ECANCELED, "killed before it ran");
+        child_fail(c, &why);
+    } else if (c != NULL) {
+        child_kill(c);
+    }
+    return m->kind == WIRE_REQUEST ? wire_result_raw(w, m->id->raw, STR("{}"), err) : 0;
+}
+
+static int on_host_features(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
+{
+    struct spawn *s = ctx;
+    struct buf out;
+    struct jout j;
+    int rc;
+
+    buf_init(&out, 65536);
+    jout_begin(&j, &out);
+    probe_put_json(&s->probe, &j);
+    rc = jout_end(&j);
+    if (rc == 0)
+        rc = wire_result_raw(w, m->id->raw, buf_str(&out), err);
+    else
+        (void)err_sys(err, -rc, "features");
+    buf_release(&out);
+    return rc;
+}
+
+static const struct wire_rule rules[] = {
+    {"process/start", WIRE_REQUEST, 1, false, 1u << 20, on_process_start},
+    {"process/kill", WIRE_REQUEST, 1, false, 4096, on_process_kill},
+    {"process/kill", WIRE_NOTIFICATION, 1, false, 4096, on_process_kill},
+    {"host/features", WIRE_REQUEST, 1, false, 4096, on_host_features},
+};
+
+void serve_message(void *arg, struct wire *w, const struct wire_message *m)
+{
+    struct spawn *s = arg;
+    uint64_t seen = 0;
+    int64_t code = WIRE_E_INTERNAL;
+    struct err err = ERR_INIT;
+    const struct wire_rule *rule = wire_admit(rules, ARRAY_LEN(rules), m, 1, &seen, &code, &err);
+    int stray;
+
+    if (rule != NULL && rule->handler(s, w, m, &err) >= 0)
+        return;
+    /* A descriptor that came with a refused request belongs to nobody. */
+    while (wire_take_fds(w, &stray, 1) == 1)
+        fd_close(&stray);
+    if (m->kind == WIRE_REQUEST)
+        (void)wire_error(w, m->id, rule != NULL && err.number == EINVAL ? WIRE_E_PARAMS : code, "%s",
+                         err.text);
+    log_warn(&s->log, "%.*s: %s", STR_FMT(m->method), err.text);
+}
