@@ -20,11 +20,10 @@ int file_read_fd(int fd, const char *name, size_t max_bytes, char **ret, size_t 
                  struct err *err)
 {
     struct buf b;
-    size_t step = MIN(READ_FIRST, max_bytes);
     buf_init(&b, max_bytes < SIZE_MAX ? max_bytes + 1
                                       : max_bytes); /* one more tells that it is too long */
     for (;;) {
-        size_t room = MIN(MAX(step, b.len), b.max - b.len);
+        size_t room = MIN(MAX(READ_FIRST, b.len), b.max - b.len);
         char *p = buf_reserve(&b, room);
         if (!p) {
             buf_release(&b);
