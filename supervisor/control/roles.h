@@ -32,7 +32,7 @@ struct roles {
 
 /*
  * From `control/config`'s "roles": [{role, uids[], gids[]}]. operator and approver include viewer, and
- * not each other; admin includes all. -EINVAL names the row that is wrong; -E2BIG over ROLES_IDS_MAX
+ * not each other; admin includes all. < 0 names the row that is wrong; -E2BIG over ROLES_IDS_MAX
  * ids; -ENOMEM. *ret is written only on success.
  */
 int roles_parse(const struct json *list, struct roles *ret, struct err *err) NODISCARD;
