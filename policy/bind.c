@@ -468,6 +468,8 @@ static void set_defaults(const struct bind_table *t, void *object)
 
 static void read_row(struct bind *b, const struct bind_row *row, const struct yaml *v, void *object)
 {
+    if (v->refused)
+        return;
     switch (row->type) {
     case BIND_NAME:
     case BIND_LINE:
@@ -553,7 +555,8 @@ void bind_read(struct bind *b, const struct bind_table *t, const struct yaml *no
         diags_add(b->diags, DIAG_ERROR, b->file, from, to, t->rows[i].expected, "%s needs `%s`",
                   t->what, t->rows[i].key);
     }
-    if (t->finish && b->status == 0 && b->diags->errors == errors)
+    b->clean = b->diags->errors == errors;
+    if (t->finish && b->status == 0)
         t->finish(b, node, object);
 }
 

@@ -62,7 +62,8 @@ struct bind_table {
     const struct bind_row *rows;
     size_t row_count;
     size_t size; /* of the struct */
-    /* After all rows: what hangs together. May be NULL; complains through bind_error. */
+    /* After all rows, also when some were at fault (b->clean tells): what hangs together. May be NULL; complains
+     * through bind_error. Any node may be missing. */
     void (*finish)(struct bind *b, const struct yaml *node, void *object);
 };
 #define BIND_TABLE_OF(text, table_rows, type, fn)                                                   \
@@ -78,6 +79,7 @@ struct bind {
     void (*on_ref)(void *arg, int ref, struct str text, size_t file, size_t from, size_t to);
     void *arg;
     int status; /* 0 or -ENOMEM */
+    bool clean; /* for finish: its object had no fault so far */
 };
 
 /* Fills *object, defaults first. Errors are in diags; b->status tells of memory. */

@@ -136,19 +136,31 @@ static int by_name(const void *a, const void *b, void *ctx)
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
+static int by_made_name(const void *a, const void *b, void *ctx)
+{
+    (void)ctx;
+    return str_cmp((*(const struct link_made *const *)a)->name,
+                   (*(const struct link_made *const *)b)->name);
+}
+
 /* All definitions of a kind into one array, by name, so that lookups can halve. */
 static int flatten(struct builder *b, const struct kind_row *k)
 {
     size_t n = b->link.counts[k->kind], i = 0;
     char *items = arena_array(&b->box->arena, MAX(n, 1), k->table->size);
-    if (!items)
+    const struct link_made **order =
+        ARENA_ARRAY(&b->box->arena, MAX(n, 1), const struct link_made *);
+    if (!items || !order)
         return -ENOMEM;
     for (const struct link_made *m = b->link.made; m; m = m->next) {
         if (m->kind == k->kind)
-            memcpy(items + i++ * k->table->size, m->object, k->table->size);
+            order[i++] = m;
     }
-    if (k->kind != LINK_ACCESS && sort_items(items, n, k->table->size, by_name, NULL) < 0)
+    /* Those without a name (access) keep their order: the sort is stable. */
+    if (sort_items(order, n, sizeof(*order), by_made_name, NULL) < 0)
         return -ENOMEM;
+    for (i = 0; i < n; i++)
+        memcpy(items + i * k->table->size, order[i]->object, k->table->size);
     char *house = (char *)&b->box->house;
     *(const void **)(void *)(house + k->offset) = items;
     *(size_t *)(void *)(house + k->count_offset) = n;

@@ -498,7 +498,7 @@ static void finish_workflow(struct bind *b, const struct yaml *node, void *objec
         bind_key_error(b, yaml_get(node, "worker"),
                        "`agent` (the built-in loop) or `worker` (a program)",
                        "a workflow cannot have both `agent` and `worker`");
-    else if (!w->is_agent && !w->is_program)
+    else if (!w->is_agent && !w->is_program && b->clean)
         bind_key_error(b, node, "`agent` (the built-in loop) or `worker` (a program)",
                        "workflow `%.*s` does not say what runs", STR_FMT(w->name));
 }
@@ -513,12 +513,12 @@ static void check_tool(struct bind *b, const struct server *s, const struct yaml
         bind_error(b, retry, "never, idempotent or verify",
                    "tool `%.*s` is of class %s: it is not read-only", STR_FMT(t->name),
                    tool_class_name(t->class));
-    if (t->retry == RETRY_VERIFY && !verify)
+    if (retry && t->retry == RETRY_VERIFY && !verify)
         bind_error(b, retry, "`verify: <a tool of class read of this server>`",
                    "tool `%.*s` does not say which tool verifies it", STR_FMT(t->name));
     if (!verify)
         return;
-    if (t->retry != RETRY_VERIFY) {
+    if (t->retry != RETRY_VERIFY && (!retry || b->clean)) {
         bind_key_error(b, verify, "`retry: verify`", "`verify` is used with `retry: verify` only");
         return;
     }
@@ -534,16 +534,19 @@ static void finish_server(struct bind *b, const struct yaml *node, void *object)
 {
     struct server *s = object;
     const struct yaml *command = yaml_get(node, "command");
-    if (s->command.count == 0 || !bind_is_path(s->command.items[0]))
-        bind_error(b, command->first ? command->first : command,
+    if (command && command->first && (s->command.count == 0 || !bind_is_path(s->command.items[0])))
+        bind_error(b, command->first,
                    "the absolute path of a program, such as /usr/bin/node or ${dir}/ledger",
                    "the command does not begin with a path");
     const struct yaml *tools = yaml_get(node, "tools");
-    const struct yaml *c = tools ? tools->first : NULL;
     /* The array is the arena's, made by bind_read for this very object: const only for readers. */
     struct server_tool *items = (struct server_tool *)(uintptr_t)s->tools;
-    for (size_t i = 0; c && i < s->tool_count; i++, c = c->next)
-        check_tool(b, s, c, &items[i]);
+    for (const struct yaml *c = tools ? tools->first : NULL; c; c = c->next) {
+        for (size_t i = 0; i < s->tool_count; i++) {
+            if (str_eq(items[i].name, c->key))
+                check_tool(b, s, c, &items[i]);
+        }
+    }
 }
 
 static void finish_model(struct bind *b, const struct yaml *node, void *object)
@@ -562,10 +565,10 @@ static void finish_model(struct bind *b, const struct yaml *node, void *object)
         b->status = -ENOMEM;
     if (!auth)
         m->auth = m->secret.len > 0 ? AUTH_BEARER : AUTH_NONE;
-    if (m->auth != AUTH_NONE && m->secret.len == 0)
+    if (auth && m->auth != AUTH_NONE && m->secret.len == 0 && b->clean)
         bind_error(b, auth, "`secret: <the file that holds the key>`", "`auth: %s` needs a key",
                    auth_names[m->auth]);
-    if (auth && m->auth == AUTH_NONE && m->secret.len > 0)
+    if (auth && m->auth == AUTH_NONE && m->secret.len > 0 && b->clean)
         bind_error(b, secret, "no `secret`, or `auth: bearer`", "`auth: none` uses no key");
     if (m->price.cached_micro < 0)
         m->price.cached_micro = m->price.input_micro;
@@ -574,7 +577,7 @@ static void finish_model(struct bind *b, const struct yaml *node, void *object)
 static void finish_access(struct bind *b, const struct yaml *node, void *object)
 {
     const struct access_rule *r = object;
-    if (r->users.count + r->groups.count == 0)
+    if (b->clean && r->users.count + r->groups.count == 0)
         bind_error(b, node, "`users` or `groups`", "role %s is given to nobody",
                    access_role_name(r->role));
 }

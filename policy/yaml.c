@@ -209,6 +209,7 @@ static void on_alias(struct reader *r, const struct fy_event *e)
     if (!n)
         return;
     n->text = STR("");
+    n->refused = true;
     attach(r, n);
 }
 
@@ -288,8 +289,8 @@ static void add_syntax_error(struct reader *r, const struct fy_diag_error *e)
         complain(r, tab, tab + 1, "spaces", "a tab cannot be used to indent");
         return;
     }
-    diags_add(r->diags, DIAG_ERROR, r->file, from, to, "YAML 1.2", "%s",
-              e->msg ? e->msg : "not YAML");
+    diags_add(r->diags, DIAG_ERROR, r->file, from, to, NULL, "this is not YAML: %s",
+              e->msg ? e->msg : "unknown");
     r->failed = true;
     if (from >= r->text.len && r->depth > 0) {
         const struct yaml *open = r->stack[r->depth - 1].node;

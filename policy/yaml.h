@@ -21,6 +21,7 @@ enum yaml_type { YAML_SCALAR, YAML_LIST, YAML_MAP };
 
 struct yaml {
     enum yaml_type type;
+    bool refused;    /* an alias: a fault was given, nothing more is to be said of it */
     bool plain;      /* a scalar without quotes: may mean null, a boolean or a number */
     size_t from, to; /* bytes in the file */
     struct str text; /* scalar: its value, NUL-terminated */
