@@ -423,7 +423,7 @@ static int ask_as(struct lab *lab, uid_t uid, gid_t gid, const gid_t *groups, si
     assert_true(pid > 0);
     int status = 0;
     for (int i = 0; i < 5000 && waitpid(pid, &status, WNOHANG) == 0; i++)
-        lab_pass(lab);
+        lab_wait(lab);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
 }
