@@ -131,4 +131,7 @@ int cedar_record_sort(struct arena *arena, struct str *names, const struct cedar
 /* As Cedar text, on one line. */
 void cedar_expr_put(struct buf *out, const struct cedar_expr *e);
 
+/* One part of a scope: `principal is Agent in Team::"x"`. */
+void cedar_scope_put(struct buf *out, const struct cedar_scope *s, unsigned part);
+
 #endif

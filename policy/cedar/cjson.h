@@ -28,7 +28,8 @@ struct cedar_json_rules {
 
 /*
  * Converts a tree. Strings are borrowed from it. -EINVAL, -ERANGE (a number that is none here),
- * -ENOMEM; the error names the member: `lines[2].amount: 2.00001 has more than 4 decimal places`.
+ * -ENOMEM; the error names the member: `lines: [2]: amount: 2.00001 has more than 4 decimal
+ * places`.
  */
 int cedar_value_from_json(struct arena *arena, const struct json *j,
                           const struct cedar_json_rules *rules, struct cedar_value *ret,

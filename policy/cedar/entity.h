@@ -55,6 +55,10 @@ const struct cedar_entity *cedar_entities_find(const struct cedar_entities *e,
 /* Whether `of` is `uid` itself or below it; `of` may be NULL (unknown: below nothing). */
 bool cedar_entity_is_in(const struct cedar_entity *of, const struct cedar_uid *uid);
 size_t cedar_entities_count(const struct cedar_entities *e); /* existing ones, without the base */
+/* The existing entities in order of adding: after NULL the first, NULL at the end. Without the
+ * base. */
+const struct cedar_entity *cedar_entities_next(const struct cedar_entities *e,
+                                               const struct cedar_entity *after);
 void cedar_entities_to_json(const struct cedar_entities *e,
                             struct jout *j); /* in order of adding */
 

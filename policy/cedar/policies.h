@@ -14,6 +14,7 @@
 #define CEDAR_DEPTH_MAX    100         /* nesting of an expression */
 #define CEDAR_TEXT_MAX     (16u << 20) /* bytes of policy text in a set */
 #define CEDAR_POLICIES_MAX 100000      /* policies, templates and links in a set */
+#define CEDAR_ID_MAX       256         /* bytes of an @id */
 
 enum cedar_effect { CEDAR_PERMIT, CEDAR_FORBID };
 
@@ -77,8 +78,9 @@ int cedar_policies_add_json(struct cedar_policies *p, struct str id, const struc
 int cedar_policies_link(struct cedar_policies *p, struct str template_id, struct str id,
                         const struct cedar_uid *principal, const struct cedar_uid *resource,
                         struct err *err) NODISCARD;
-/* Refuses duplicate ids (to diags, with where the earlier one stands) and builds the index. After
- * this the set is read-only. 0 also when it put faults into diags; -ENOMEM. */
+/* Refuses duplicate ids (to the same diags as the texts, with where the earlier one stands) and
+ * builds the index. After this the set is read-only. 0 also when it put faults into diags; -ENOMEM.
+ */
 int cedar_policies_seal(struct cedar_policies *p, struct diags *diags) NODISCARD;
 
 size_t cedar_policies_count(const struct cedar_policies *p); /* templates and links included */

@@ -235,6 +235,15 @@ static int field_order(const void *a, const void *b)
     return str_cmp(x->name, y->name);
 }
 
+struct cedar_value cedar_set_of(struct cedar_value *items, size_t n)
+{
+    if (n > 1) {
+        cedar_order_sort(items, n, sizeof(*items), value_order);
+        n = cedar_order_unique(items, n, sizeof(*items), value_order);
+    }
+    return (struct cedar_value){.type = CEDAR_SET, .set = {items, n}};
+}
+
 int cedar_set_make(struct arena *arena, const struct cedar_value *items, size_t n,
                    struct cedar_value *ret, struct err *err)
 {
@@ -245,10 +254,8 @@ int cedar_set_make(struct arena *arena, const struct cedar_value *items, size_t 
         if (!copy)
             return err_set(err, ENOMEM, "no memory for a set of %zu", n);
         memcpy(copy, items, n * sizeof(*copy));
-        cedar_order_sort(copy, n, sizeof(*copy), value_order);
-        n = cedar_order_unique(copy, n, sizeof(*copy), value_order);
     }
-    *ret = (struct cedar_value){.type = CEDAR_SET, .set = {copy, n}};
+    *ret = cedar_set_of(copy, n);
     return 0;
 }
 
@@ -257,24 +264,30 @@ void cedar_rec_begin(struct cedar_rec *r, struct arena *arena)
     *r = (struct cedar_rec){.arena = arena};
 }
 
+void cedar_rec_reserve(struct cedar_rec *r, size_t n)
+{
+    struct cedar_field *more;
+
+    if (r->failed || n <= r->cap - r->count)
+        return;
+    n += r->count;
+    more = ARENA_ARRAY(r->arena, n, struct cedar_field);
+    if (!more) {
+        r->failed = ENOMEM;
+        return;
+    }
+    if (r->count > 0)
+        memcpy(more, r->fields, r->count * sizeof(*more));
+    r->fields = more;
+    r->cap = n;
+}
+
 void cedar_rec_add(struct cedar_rec *r, struct str name, struct cedar_value value)
 {
-    if (r->failed)
-        return;
-    if (r->count == r->cap) {
-        size_t cap = r->cap ? 2 * r->cap : 8;
-        struct cedar_field *more = ARENA_ARRAY(r->arena, cap, struct cedar_field);
-
-        if (!more) {
-            r->failed = ENOMEM;
-            return;
-        }
-        if (r->count > 0)
-            memcpy(more, r->fields, r->count * sizeof(*more));
-        r->fields = more;
-        r->cap = cap;
-    }
-    r->fields[r->count++] = (struct cedar_field){name, value};
+    if (r->count == r->cap)
+        cedar_rec_reserve(r, r->cap ? r->cap : 8);
+    if (!r->failed)
+        r->fields[r->count++] = (struct cedar_field){name, value};
 }
 
 int cedar_rec_end(struct cedar_rec *r, struct cedar_value *ret, struct err *err)

@@ -97,6 +97,8 @@ int cedar_decimal_parse(struct str number, struct cedar_value *ret, struct err *
 /* The set of n values, copied into the arena, in canonical form. */
 int cedar_set_make(struct arena *arena, const struct cedar_value *items, size_t n,
                    struct cedar_value *ret, struct err *err) NODISCARD;
+/* The same in place: takes the n items, which must stay. */
+struct cedar_value cedar_set_of(struct cedar_value *items, size_t n);
 struct cedar_value cedar_record_empty(void);
 
 /*
@@ -115,6 +117,8 @@ struct cedar_rec {
 void cedar_rec_begin(struct cedar_rec *r, struct arena *arena);
 void cedar_rec_add(struct cedar_rec *r, struct str name,
                    struct cedar_value value); /* borrows both */
+/* Room for n members more, so that adding them asks for memory once; optional. */
+void cedar_rec_reserve(struct cedar_rec *r, size_t n);
 int cedar_rec_end(struct cedar_rec *r, struct cedar_value *ret, struct err *err) NODISCARD;
 
 /* A deep copy into the arena. Nesting is bounded by what made the value. */
