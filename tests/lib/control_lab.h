@@ -42,7 +42,8 @@ struct lab *lab_new(const struct http_limits *limits);
 void lab_free(struct lab *lab);
 void lab_config(struct lab *lab, const char *roles_json);
 void lab_changed(struct lab *lab, int64_t run);
-void lab_pass(struct lab *lab); /* one pass, without a wait worth the name */
+void lab_pass(struct lab *lab); /* one pass, without a wait */
+void lab_wait(struct lab *lab); /* one pass that waits a little, for another thread or process */
 /* Passes until `*flag`, at most some thousand; then the test fails. */
 void lab_until(struct lab *lab, const bool *flag);
 void lab_idle(struct lab *lab); /* some passes: whatever was to happen has happened */

@@ -1,6 +1,6 @@
 /*
- * hostile.c: clients that are slow, huge, many, silent or wrong. Each may lose its own connection and nothing
- * else; others are served all the time (INV-11). Virtual time: no test waits.
+ * hostile.c: clients that are slow, huge, many, silent or wrong. Each may lose its own connection
+ * and nothing else; others are served all the time (INV-11). Virtual time: no test waits.
  */
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -19,7 +19,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct lab *lab = *state;
-    assert_int_equal(lab_request(lab, "GET", "/v1/workflows", NULL), 200); /* still there for others */
+    assert_int_equal(lab_request(lab, "GET", "/v1/workflows", NULL),
+                     200); /* still there for others */
     lab_free(lab);
     return 0;
 }
@@ -32,7 +33,8 @@ static int answer_of(struct buf *out)
     return (s.ptr[9] - '0') * 100 + (s.ptr[10] - '0') * 10 + s.ptr[11] - '0';
 }
 
-/* Sends, and gives the answer's status once the connection has ended; 0: ended without one; -1: has not. */
+/* Sends, and gives the answer's status once the connection has ended; 0: ended without one; -1: has
+ * not. */
 static int send_and_read(struct lab *lab, struct str text)
 {
     struct buf out;
@@ -52,7 +54,8 @@ static void a_head_that_never_ends_is_cut(void **state)
     int fd = lab_connect(lab);
     buf_init(&out, 1u << 20);
     lab_send(lab, fd, STR("GET /v1/runs HTTP/1.1\r\nHost: x\r\n"));
-    for (int i = 0; i < 9; i++) { /* a field a second keeps a time-out for silence away, not the deadline */
+    for (int i = 0; i < 9;
+         i++) { /* a field a second keeps a time-out for silence away, not the deadline */
         lab_advance(lab, 1000);
         lab_send(lab, fd, STR("X-A: b\r\n"));
         assert_false(lab_read(lab, fd, &out));
@@ -84,7 +87,8 @@ static void a_body_a_byte_at_a_time_is_cut(void **state)
     struct buf out;
     int fd = lab_connect(lab);
     buf_init(&out, 1u << 20);
-    lab_send(lab, fd, STR("POST /v1/runs/1/cancel HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"));
+    lab_send(lab, fd,
+             STR("POST /v1/runs/1/cancel HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"));
     for (int i = 0; i < 29; i++) {
         lab_advance(lab, 1000);
         lab_send(lab, fd, STR(" "));
@@ -109,7 +113,8 @@ static void a_reader_that_takes_nothing_is_cut(void **state)
     buf_char(&big, 0);
     lab->result = big.ptr;
     int fd = lab_connect(lab);
-    lab_send(lab, fd, STR("POST /v1/runs/1/cancel HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"));
+    lab_send(lab, fd,
+             STR("POST /v1/runs/1/cancel HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"));
     lab_advance(lab, 59000);
     assert_int_equal(control_connections(lab->control), 1);
     lab_advance(lab, 2000);
@@ -132,7 +137,8 @@ static void bodies_that_are_too_large_are_refused(void **state)
     };
     struct lab *lab = *state;
     for (size_t i = 0; i < ARRAY_LEN(ROWS); i++)
-        assert_row(send_and_read(lab, str_of(ROWS[i].head)) == ROWS[i].status, i, "%s", ROWS[i].head);
+        assert_row(send_and_read(lab, str_of(ROWS[i].head)) == ROWS[i].status, i, "%s",
+                   ROWS[i].head);
     assert_int_equal(lab->asked, 0);
 }
 
@@ -177,9 +183,12 @@ static void heads_that_are_too_large_or_no_heads_are_refused(void **state)
         "GET /v1/runs HTTP/1.1\r\n\r\n", /* no Host */
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         "{\"jsonrpc\":\"2.0\",\"method\":\"control/do\"}\n\r\n\r\n",
-        "POST /v1/runs/1/cancel HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\nConnection: close\r\n\r\n",
-        "POST /v1/runs/1/cancel HTTP/1.1\r\nHost: x\r\nContent-Length: zz\r\nConnection: close\r\n\r\n",
-        "POST /v1/runs/1/cancel HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
+        "POST /v1/runs/1/cancel HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\nConnection: "
+        "close\r\n\r\n",
+        "POST /v1/runs/1/cancel HTTP/1.1\r\nHost: x\r\nContent-Length: zz\r\nConnection: "
+        "close\r\n\r\n",
+        "POST /v1/runs/1/cancel HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+        "chunked\r\n\r\nzz\r\n\r\n",
     };
     struct lab *lab = *state;
     struct buf b;
@@ -237,7 +246,8 @@ static void one_user_gets_so_many_connections(void **state)
 
 static void the_total_has_a_reserve_for_admins(void **state)
 {
-    struct lab *lab = lab_new(&(struct http_limits){4, 2, 100, 32u << 10, 1u << 20, 10000, 30000, 60000, 60});
+    struct lab *lab =
+        lab_new(&(struct http_limits){4, 2, 100, 32u << 10, 1u << 20, 10000, 30000, 60000, 60});
     char roles[128];
     int fds[8];
     (void)state;
@@ -261,7 +271,8 @@ static void the_total_has_a_reserve_for_admins(void **state)
 
 static void bodies_of_all_together_are_bounded(void **state)
 {
-    struct lab *lab = lab_new(&(struct http_limits){64, 2, 64, 32u << 10, 1500u << 10, 10000, 30000, 60000, 60});
+    struct lab *lab =
+        lab_new(&(struct http_limits){64, 2, 64, 32u << 10, 1500u << 10, 10000, 30000, 60000, 60});
     struct buf body, out;
     int fds[4];
     unsigned accepted = 0, refused = 0;
@@ -290,7 +301,8 @@ static void bodies_of_all_together_are_bounded(void **state)
     assert_int_equal(refused, 3);
     buf_release(&body);
     buf_release(&out);
-    assert_int_equal(lab_request(lab, "POST", "/v1/events", "{}"), 202); /* all of it was given back */
+    assert_int_equal(lab_request(lab, "POST", "/v1/events", "{}"),
+                     202); /* all of it was given back */
     lab_free(lab);
 }
 
@@ -331,8 +343,9 @@ static void keep_alive_and_pipelining_work(void **state)
     int fd = lab_connect(lab), count = 0;
     buf_init(&out, 1u << 20);
     for (int i = 0; i < 3; i++) {
-        lab_send(lab, fd, STR("GET /v1/workflows HTTP/1.1\r\nHost: x\r\n\r\n"
-                              "POST /v1/runs/1/pause HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"));
+        lab_send(lab, fd,
+                 STR("GET /v1/workflows HTTP/1.1\r\nHost: x\r\n\r\n"
+                     "POST /v1/runs/1/pause HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"));
         assert_false(lab_read(lab, fd, &out));
     }
     struct str s = buf_str(&out);
