@@ -92,12 +92,14 @@ static int arrange(struct apply *a, struct err *err)
 /* clone3 reset what reeve-spawn handles, not what it ignores or blocks. */
 static int reset_signals(struct err *err)
 {
+    static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE};
     sigset_t none;
 
+    for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+        if (signal(ignored[i], SIG_DFL) == SIG_ERR)
+            return err_set(err, EINVAL, "signals");
     (void)sigemptyset(&none);
-    if (signal(SIGPIPE, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
-        return err_set(err, EINVAL, "signals");
-    return 0;
+    return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? err_set(err, EINVAL, "signals") : 0;
 }
 
 /* ---- steps ---------------------------------------------------------------------------------------------- */

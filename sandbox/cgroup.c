@@ -4,6 +4,7 @@
  */
 #include "sandbox/cgroup.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -200,6 +201,58 @@ void cgroup_look(int *ret_memory, int *ret_pids, bool *ret_kill)
     free(h);
 }
 
+/* ---- left behind ----------------------------------------------------------------------------------------- */
+
+/* The process that made "reeve-<pid>", if the name is one of these. */
+static pid_t maker_of(const char *name)
+{
+    uint64_t pid;
+
+    if (strncmp(name, CGROUP_PREFIX, sizeof(CGROUP_PREFIX) - 1) != 0 ||
+        num_u64(str_of(name + sizeof(CGROUP_PREFIX) - 1), &pid) < 0 || pid == 0 || pid > INT32_MAX)
+        return 0;
+    return (pid_t)pid;
+}
+
+static void remove_tree(int dirfd, const char *name)
+{
+    int fd = sys.open(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *e;
+
+    if (dir == NULL) {
+        fd_close(&fd);
+        return;
+    }
+    while ((e = readdir(dir)) != NULL)
+        if (e->d_type == DT_DIR && e->d_name[0] != '.')
+            (void)sys.unlink(fd, e->d_name, AT_REMOVEDIR);
+    (void)closedir(dir);
+    (void)sys.unlink(dirfd, name, AT_REMOVEDIR);
+}
+
+/* Groups of a reeve-spawn that was killed: its processes died with it, the directories stay. */
+static void sweep(const char *path)
+{
+    int fd = sys.open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *e;
+    pid_t maker;
+
+    if (dir == NULL) {
+        fd_close(&fd);
+        return;
+    }
+    while ((e = readdir(dir)) != NULL)
+        if ((maker = maker_of(e->d_name)) != 0) {
+            int pidfd = sys.pidfd_open(maker);
+            if (pidfd == -ESRCH)
+                remove_tree(fd, e->d_name);
+            fd_close(&pidfd);
+        }
+    (void)closedir(dir);
+}
+
 /* ---- our directories ------------------------------------------------------------------------------------ */
 
 static int open_below(const struct hierarchy *h, const char *name)
@@ -272,6 +325,9 @@ int cgroup_host_open(const char *name, struct cgroup_host *ret, struct err *err)
         return err_sys(err, ENOMEM, "cgroup");
     rc = find_all(h);
     if (rc == 0) {
+        const char *dirs[] = {h->unified.dir, h->memory.dir, h->pids.dir};
+        for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+            sweep(dirs[i]);
         out.unified = open_below(&h->unified, name);
         if (out.unified >= 0) {
             out.unified_memory = unified_enable(h, out.unified, name, "memory");

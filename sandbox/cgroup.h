@@ -9,6 +9,7 @@
 #include "policy/text/err.h"
 
 #define CGROUP_NAME_MAX 64
+#define CGROUP_PREFIX "reeve-" /* with the maker's process id behind it: the name where none is given */
 
 /* Directories of ours, one a hierarchy that this host has; -1: none. */
 struct cgroup_host {
@@ -23,7 +24,7 @@ struct cgroup_host {
 void cgroup_look(int *ret_memory, int *ret_pids, bool *ret_kill);
 
 /* Makes the directory `name` below the caller's own group in each hierarchy (an absolute name: below its
- * root). What cannot be had is left -1: the plan says whether it is needed. Fails only without memory. */
+ * root), after sweeping away those that makers now dead left behind. What cannot be had is left -1: the plan says whether it is needed. Fails only without memory. */
 int cgroup_host_open(const char *name, struct cgroup_host *ret, struct err *err) NODISCARD;
 void cgroup_host_close(struct cgroup_host *h, const char *name); /* removes the directories when empty */
 

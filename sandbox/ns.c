@@ -23,7 +23,7 @@ static int write_file(const char *path, const char *text, struct err *err)
     return n < 0 ? err_sys(err, (int)-n, "write \"%s\" to \"%s\"", text, path) : 0;
 }
 
-int ns_map_ids(uid_t uid, gid_t gid, struct err *err)
+static int write_maps(uid_t uid, gid_t gid, struct err *err)
 {
     char line[48];
     int rc = write_file("/proc/self/setgroups", "deny", err);
@@ -35,6 +35,16 @@ int ns_map_ids(uid_t uid, gid_t gid, struct err *err)
         return rc;
     (void)snprintf(line, sizeof(line), "%u %u 1", gid, gid);
     return write_file("/proc/self/gid_map", line, err);
+}
+
+/* The files of an undumpable process belong to root, and its descriptors cannot be taken by an unprivileged
+ * parent, so it is dumpable until its exec decides anew. Who could look in meanwhile is the same user
+ * outside of all walls, who can read what this process read as well. */
+int ns_map_ids(uid_t uid, gid_t gid, struct err *err)
+{
+    int rc = kernel_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+
+    return rc < 0 ? err_sys(err, -rc, "dumpable") : write_maps(uid, gid, err);
 }
 
 static int loopback_up(struct err *err)

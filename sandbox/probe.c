@@ -15,6 +15,7 @@
 #include "policy/text/str.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/kernel.h"
+#include "sandbox/ns.h"
 #include "sandbox/os/fd.h"
 #include "sandbox/os/proc.h"
 #include "sandbox/os/sys.h"
@@ -194,9 +195,9 @@ static int try_mounts(int fd)
     int rc = tmp;
 
     if (rc >= 0)
-        rc = root = kernel_open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        rc = root = kernel_open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (rc >= 0)
-        rc = kernel_mount_setattr(root, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0, 0, -1);
+        rc = kernel_mount_setattr(root, "", AT_EMPTY_PATH | AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0, 0, -1);
     report(fd, PROBE_MOUNT_API, rc);
     if (tmp < 0)
         return rc;
@@ -226,26 +227,9 @@ static int try_memfd_noexec(void)
     return fd < 0 ? fd : (int)MIN(sys.write(fd, "2", 1), 0);
 }
 
-static int map_ids(uid_t uid, gid_t gid)
-{
-    const char *const files[] = {"/proc/self/setgroups", "/proc/self/uid_map", "/proc/self/gid_map"};
-    char lines[3][48];
-
-    (void)snprintf(lines[0], sizeof(lines[0]), "deny");
-    (void)snprintf(lines[1], sizeof(lines[1]), "%u %u 1", uid, uid);
-    (void)snprintf(lines[2], sizeof(lines[2]), "%u %u 1", gid, gid);
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        FD_AUTO int fd = sys.open(AT_FDCWD, files[i], O_WRONLY | O_CLOEXEC, 0);
-        ssize_t n = fd < 0 ? fd : sys.write(fd, lines[i], strlen(lines[i]));
-        if (n < 0)
-            return (int)n;
-    }
-    return 0;
-}
-
 static void child(int fd, bool mapped, uid_t uid, gid_t gid)
 {
-    int rc = mapped ? map_ids(uid, gid) : 0;
+    int rc = mapped ? ns_map_ids(uid, gid, NULL) : 0;
 
     report(fd, PROBE_NAMESPACES, 0);
     /* A user namespace may be had but be worth nothing (AppArmor on Ubuntu): try a right that it gives. */

@@ -36,6 +36,16 @@ static void on_closed(void *arg, struct wire *w UNUSED, const struct err *why)
         ev_stop(s->ev);
 }
 
+/* A terminal's ^C and a service manager's SIGTERM go to the whole group. When to end is reeved's word alone:
+ * its channel closes when it is done, or dead. */
+static void ignore_signals(void)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE};
+
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+        (void)signal(signals[i], SIG_IGN);
+}
+
 static int usage(const char *wrong)
 {
     (void)dprintf(2, "reeve-spawn: %s\nusage: reeve-spawn [--uid-base N] [--cgroup NAME] [--learn]\n"
@@ -92,7 +102,7 @@ static int run(struct spawn *s, const struct options *o, struct err *err)
     char name[CGROUP_NAME_MAX];
     int rc;
 
-    (void)snprintf(name, sizeof(name), "reeve-%d", (int)getpid());
+    (void)snprintf(name, sizeof(name), CGROUP_PREFIX "%d", (int)getpid());
     /* Undumpable before anything is held: its memory will see secrets. */
     if ((rc = proc_harden(err)) < 0 || (rc = fd_set_cloexec(CHANNEL_FD, true, err)) < 0 ||
         (rc = ev_new(&s->ev, NULL, err)) < 0 ||
@@ -115,7 +125,7 @@ int main(int argc, char **argv)
 
     if (rc != 0)
         return rc;
-    (void)signal(SIGPIPE, SIG_IGN);
+    ignore_signals();
     log_init(&s.log, "reeve-spawn", LOG_LEVEL_INFO);
     s.learn = o.learn;
     rc = run(&s, &o, &err);
