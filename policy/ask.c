@@ -142,15 +142,9 @@ static int write_facts(struct asker *a)
     return rc;
 }
 
-/* 1: the facts cannot be judged, *d says so; 0: the request is there; else an error. */
-static int prepare(struct asker *a, struct ask_decision *d)
+/* The call is not judged: no policy was asked. The record says why, and which facts there were. */
+static void refuse(struct asker *a, struct ask_decision *d)
 {
-    int rc = write_facts(a);
-    if (rc < 0)
-        return rc;
-    rc = request_make(a->f, a->arena, &a->request, a->err);
-    if (rc != -EINVAL && rc != -ERANGE && rc != -EEXIST && rc != -EILSEQ)
-        return rc;
     *d = (struct ask_decision){.ask = a->f->ask,
                                .unconvertible = true,
                                .set = a->h->digest,
@@ -158,6 +152,39 @@ static int prepare(struct asker *a, struct ask_decision *d)
                                .facts_json = a->facts_json};
     say(d, "denied: it cannot be judged: %s", a->err->text);
     *a->err = ERR_INIT;
+}
+
+/* A number beyond all (1e400) has no canonical form: the facts are kept without the input that
+ * holds it. */
+static int refuse_number(struct asker *a, struct ask_decision *d)
+{
+    struct err why = *a->err;
+    struct facts rest = *a->f;
+    const struct facts *whole = a->f;
+    rest.input = NULL;
+    rest.tool.schema = NULL;
+    a->f = &rest;
+    int rc = write_facts(a);
+    a->f = whole;
+    if (rc < 0)
+        return rc;
+    *a->err = why;
+    refuse(a, d);
+    return 1;
+}
+
+/* 1: the facts cannot be judged, *d says so; 0: the request is there; else an error. */
+static int prepare(struct asker *a, struct ask_decision *d)
+{
+    int rc = write_facts(a);
+    if (rc == -ERANGE)
+        return refuse_number(a, d);
+    if (rc < 0)
+        return rc;
+    rc = request_make(a->f, a->arena, &a->request, a->err);
+    if (rc != -EINVAL && rc != -ERANGE && rc != -EEXIST && rc != -EILSEQ)
+        return rc;
+    refuse(a, d);
     return 1;
 }
 

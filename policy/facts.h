@@ -13,7 +13,7 @@
  * context.local.weekday is 1 (Monday) to 7. context.budget.spent is rounded up to four places, limit down.
  *
  * Tool arguments are converted once: null is an absent attribute; an integer is a Long; a number with a
- * fraction or exponent is a decimal if four places hold it exactly. Where the tool's schema says `number` an
+ * fraction is a decimal if four places hold it exactly; one with an exponent is not converted. Where the tool's schema says `number` an
  * integer is a decimal too, so that a policy sees one type. What cannot be converted is a reason to deny, never
  * rounded.
  */
