@@ -18,9 +18,10 @@ struct cedar_explain {
 /*
  * Decides again and writes one JSON object:
  *   {"decision":"deny","reasons":[ids],"errors":[{"policy","text"}],
- *    "policies":[{"id","effect","file","line","outcome":"satisfied|unsatisfied|error|scope",
- *       "scope":"principal"          (outcome scope: the part that did not match, as text in
- * "expected") "condition":{"kind":"when","index":0,"text"},
+ *    "policies":[{"id","effect","file","line",
+ *       "outcome":"satisfied|unsatisfied|error|scope",
+ *       "scope":"principal","expected":"principal in Team::\"x\"","was":{"type","id"},  (scope)
+ *       "condition":{"kind":"when","index":0,"text"},
  *       "because":[{"text":"context.input.amount <= 100","value":false,
  *                   "saw":[{"text":"context.input.amount","value":420}]}]}]}
  * Masked values are the string "***". Values are written as Cedar's JSON.
