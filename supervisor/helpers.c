@@ -6,6 +6,8 @@
 #include "supervisor/access.h"
 #include "supervisor/door.h"
 
+#define STATE_INSIDE "/state" /* where reeve-control sees the state directory, read-only */
+
 /* ---- reeve-egress
  * ------------------------------------------------------------------------------------------- */
 
@@ -99,9 +101,8 @@ const struct helper_rows helpers_egress = {
 
 static void fill_control(struct reeved *rv, struct start_request *q)
 {
-    struct str state = str_of(rv->options->text[OPTION_state]);
-    q->argv[q->argc++] = state;
-    q->files[q->file_count++] = (struct start_file){.path = state};
+    q->argv[q->argc++] = STR(STATE_INSIDE);
+    q->files[q->file_count++] = (struct start_file){.path = str_of(rv->state), .at = STR(STATE_INSIDE)};
     q->pass_fd = rv->control_listen;
 }
 
@@ -113,7 +114,7 @@ static void control_up(struct reeved *rv, struct helper *h)
     int e = wire_notify(w, &o, "control/config");
     if (e >= 0) {
         access_put_roles(rv, &o.j);
-        jout_m_cstr(&o.j, "stateDir", rv->options->text[OPTION_state]);
+        jout_m_cstr(&o.j, "stateDir", STATE_INSIDE);
         e = wire_end(w, &o, &err);
     }
     if (e < 0)

@@ -2,6 +2,7 @@
  * main.c: reeved, the supervisor daemon. Start-up in one argued order, the loop, the end.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -196,11 +197,14 @@ static int find_libexec(struct start *st, struct err *err)
 static int take_lock(struct start *st, struct err *err)
 {
     const char *state = st->options.text[OPTION_state];
-    char path[1100];
+    char path[1100], absolute[PATH_MAX];
     int e = file_mkdirs(state, 0750, err);
     if (e < 0)
         return err_wrap(err, "state directory");
-    snprintf(path, sizeof(path), "%s/reeved.lock", state);
+    if (!realpath(state, absolute))
+        return err_set(err, ENOENT, "state directory %s cannot be found", state);
+    snprintf(st->rv.state, sizeof(st->rv.state), "%s", absolute);
+    snprintf(path, sizeof(path), "%s/reeved.lock", st->rv.state);
     st->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (st->lock < 0)
         return err_set(err, EACCES, "open %s: not allowed or not there", path);

@@ -36,6 +36,7 @@ struct tool_server;
 struct reeved {
     const struct options *options;
     char libexec[1024];
+    char state[1024];      /* state directory, absolute */
     struct ev *ev;
     struct log log;
     struct store *store;

@@ -21,8 +21,7 @@ const struct route *control_routes(size_t *ret_count)
     return ROUTES;
 }
 
-/* ---- HTTP
- * ----------------------------------------------------------------------------------------- */
+/* ---- HTTP ------------------------------------------------------------------------------------ */
 
 static unsigned rights_of(const struct control *c, const struct http_peer *peer)
 {
@@ -90,8 +89,7 @@ static void on_done(void *arg UNUSED, struct request *r)
     follow_free(x->follower);
 }
 
-/* ---- reeved
- * --------------------------------------------------------------------------------------- */
+/* ---- reeved ---------------------------------------------------------------------------------- */
 
 static void lost(struct control *c, const struct err *why)
 {
@@ -181,8 +179,7 @@ static void on_closed(void *arg, struct wire *w UNUSED, const struct err *why)
     lost(arg, why);
 }
 
-/* ---- life
- * ----------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 int control_new(struct ev *ev, const struct control_options *o, struct control **ret,
                 struct err *err)

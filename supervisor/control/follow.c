@@ -84,8 +84,7 @@ static void tell_end(struct follower *f, const char *why)
     f->is_ended = true;
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 typedef int read_fn(struct follower *f, struct jout *j, struct err *err);
 
@@ -117,8 +116,7 @@ static int read_page(struct follower *f, struct jout *j, struct err *err)
     return view_steps(f->x->control->view, f->run, f->scan, PAGE_STEPS, j, err);
 }
 
-/* ---- the run
- * -------------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 static bool state_is_final(const struct json *run)
 {
@@ -162,8 +160,7 @@ static void tell_run(struct follower *f, const struct json *run)
     buf_release(&text);
 }
 
-/* ---- steps
- * ---------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static bool step_has_ended(const struct json *step)
 {
@@ -239,8 +236,7 @@ static int tell_page(struct follower *f, bool *ret_more, struct err *err)
     return res;
 }
 
-/* ---- the stream
- * ----------------------------------------------------------------------------------- */
+/* ---- the stream ------------------------------------------------------------------------------ */
 
 static int fill(struct follower *f, struct err *err)
 {

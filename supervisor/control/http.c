@@ -71,8 +71,7 @@ struct http {
     bool is_stopping, is_running;
 };
 
-/* ---- libmicrohttpd inside the loop --------------------------------------------------------------
- */
+/* ---- libmicrohttpd inside the loop ----------------------------------------------------------- */
 
 /* When it wants to be called again without news on a descriptor. */
 static void arm_mhd(struct http *h)
@@ -112,8 +111,7 @@ static void nudge_mhd(struct http *h)
         (void)ev_timer_set(h->mhd_timer, 0);
 }
 
-/* ---- connections
- * --------------------------------------------------------------------------------- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 /* libmicrohttpd owns the descriptor; shutting it is how we make it close one that it would keep. */
 static void cut(struct connection *c)
@@ -282,8 +280,7 @@ static void on_notify(void *arg, struct MHD_Connection *mhd UNUSED, void **conte
     }
 }
 
-/* ---- requests
- * ------------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static struct connection *connection_of(struct MHD_Connection *mhd)
 {
@@ -616,8 +613,7 @@ void request_wake(struct request *r)
     resume(r);
 }
 
-/* ---- the server
- * ---------------------------------------------------------------------------------- */
+/* ---- the server ------------------------------------------------------------------------------ */
 
 /* Targets stay as they came: route.c has the one reading of them. */
 static size_t keep_escapes(void *arg UNUSED, struct MHD_Connection *mhd UNUSED, char *s)

@@ -60,7 +60,7 @@ void http_free(struct http *h); /* NULL is fine; on_done is told for every reque
 void http_drop_all(struct http *h); /* cuts every connection (their rights changed) */
 unsigned http_connections(const struct http *h);
 
-/* ---- a request: from on_head to on_done -------------------------------------------------------- */
+/* ---- a request: from on_head to on_done ------------------------------------------------------ */
 
 struct str request_method(const struct request *r);
 struct str request_target(const struct request *r); /* as it came: path and query, not decoded */

@@ -9,8 +9,7 @@
 #define DO_MS     30000
 #define BACKUP_MS 600000
 
-/* ---- bodies
- * -------------------------------------------------------------------------------------- */
+/* ---- bodies ---------------------------------------------------------------------------------- */
 
 struct member {
     const char *name;
@@ -62,8 +61,7 @@ static int check_body(const struct json *body, const struct member *members, siz
     return 0;
 }
 
-/* ---- to reeved and back
- * --------------------------------------------------------------------------- */
+/* ---- to reeved and back ---------------------------------------------------------------------- */
 
 static void answer_status(struct exchange *x, const struct wire_message *m);
 
@@ -162,8 +160,7 @@ int serve_redrive(struct exchange *x, struct err *err)
     return change_run(x, "run/redrive", err);
 }
 
-/* ---- approvals
- * ------------------------------------------------------------------------------------ */
+/* ---- approvals ------------------------------------------------------------------------------- */
 
 /* {"happened": true, "result": any} or {"happened": false}: what a person found out about an effect
  * whose outcome was lost (INV-06). Nothing else, so that nobody settles one by a slip. */
@@ -222,8 +219,7 @@ int serve_reject(struct exchange *x, struct err *err)
     return decide(x, false, err);
 }
 
-/* ---- events
- * --------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static bool media_type_is(struct str header, const char *type)
 {
@@ -257,8 +253,7 @@ int serve_event(struct exchange *x, struct err *err)
     return do_end(x, &o, do_ms(x), err);
 }
 
-/* ---- the house
- * ------------------------------------------------------------------------------------ */
+/* ---- the house ------------------------------------------------------------------------------- */
 
 int serve_backup(struct exchange *x, struct err *err)
 {

@@ -96,8 +96,7 @@ int cmd_approvals(struct ctl *c)
     return code;
 }
 
-/* ---- one
- * ------------------------------------------------------------------------------------------- */
+/* ---- one ------------------------------------------------------------------------------------- */
 
 static void label(struct ctl *c, const char *name)
 {
@@ -225,8 +224,7 @@ int cmd_approval(struct ctl *c)
     return CTL_GOOD;
 }
 
-/* ---- decide
- * ----------------------------------------------------------------------------------------- */
+/* ---- decide ---------------------------------------------------------------------------------- */
 
 /* The outcome of a lost effect, from the options; nothing when there is none. */
 static int put_outcome(struct ctl *c, struct jout *j)

@@ -9,8 +9,7 @@
 #include "supervisor/ctl/ctl.h"
 #include "supervisor/ctl/table.h"
 
-/* ---- workflows, usage, audit
- * ------------------------------------------------------------------------- */
+/* ---- workflows, usage, audit ----------------------------------------------------------------- */
 
 static void add_counts(struct table *t, const struct json *runs)
 {
@@ -158,8 +157,7 @@ int cmd_audit(struct ctl *c)
     return code;
 }
 
-/* ---- status
- * ------------------------------------------------------------------------------------------ */
+/* ---- status ---------------------------------------------------------------------------------- */
 
 /* Objects of counts on a line: "2 running, 1 waiting". */
 static void put_counts(struct ctl *c, const char *name, const struct json *counts)
@@ -240,8 +238,7 @@ int cmd_status(struct ctl *c)
     return CTL_GOOD;
 }
 
-/* ---- doctor
- * ------------------------------------------------------------------------------------------ */
+/* ---- doctor ---------------------------------------------------------------------------------- */
 
 /* What the daemon found, if it is there: it is not an error here when it is not. */
 static const struct json *ask_daemon(struct ctl *c)
@@ -317,8 +314,7 @@ int cmd_doctor(struct ctl *c)
     return ctl_fail(c, CTL_FAILED, "confinement cannot be had here: %s", err.text);
 }
 
-/* ---- backup, policy load
- * ------------------------------------------------------------------------------ */
+/* ---- backup, policy load --------------------------------------------------------------------- */
 
 /* reeved has another working directory than the caller. */
 static int absolute(struct ctl *c, const char *path, char ret[4096])

@@ -8,8 +8,7 @@
 
 #include "policy/ask.h"
 
-/* ---- lists
- * ------------------------------------------------------------------------------------------ */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 struct rows {
     struct ctl *c;
@@ -143,8 +142,7 @@ int cmd_run_steps(struct ctl *c)
     return code;
 }
 
-/* ---- one run
- * ---------------------------------------------------------------------------------------- */
+/* ---- one run --------------------------------------------------------------------------------- */
 
 static void put_document(struct ctl *c, const char *name, const struct json *doc)
 {
@@ -272,8 +270,7 @@ int cmd_run_step(struct ctl *c)
     return CTL_GOOD;
 }
 
-/* ---- why
- * -------------------------------------------------------------------------------------------- */
+/* ---- why ------------------------------------------------------------------------------------- */
 
 /* The recorded facts against the files of a directory, as they are now. */
 static int ask_again(struct ctl *c, const struct json *facts, const struct house *house)
@@ -330,8 +327,7 @@ int cmd_explain(struct ctl *c)
     return code;
 }
 
-/* ---- changes
- * ---------------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 static int change_run(struct ctl *c, const char *verb, const char *done)
 {

@@ -18,8 +18,7 @@
 #define ARENA_MAX (512u << 20)
 #define PAGES_MAX 10000
 
-/* ---- telling
- * ---------------------------------------------------------------------------------------- */
+/* ---- telling --------------------------------------------------------------------------------- */
 
 int ctl_flush(struct ctl *c)
 {
@@ -79,8 +78,7 @@ int ctl_usage(struct ctl *c, const char *fmt, ...)
     return CTL_USAGE;
 }
 
-/* ---- the API
- * ---------------------------------------------------------------------------------------- */
+/* ---- the API --------------------------------------------------------------------------------- */
 
 static int fail_unreached(struct ctl *c, int res, const struct err *err)
 {
@@ -237,8 +235,7 @@ void ctl_put_json(struct ctl *c, const struct json *v)
     buf_char(&c->out, '\n');
 }
 
-/* ---- arguments
- * --------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 int ctl_id(struct ctl *c, size_t word, const char *what, int64_t *ret)
 {
@@ -341,8 +338,7 @@ int ctl_read_file(struct ctl *c, const char *path, size_t max, char **ret, size_
     return res < 0 ? ctl_fail_err(c, CTL_FAILED, &err) : CTL_GOOD;
 }
 
-/* ---- the program
- * -------------------------------------------------------------------------------------- */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 static bool locale_is_utf8(const struct ctl_host *host)
 {

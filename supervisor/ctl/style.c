@@ -74,8 +74,7 @@ const char *style_state_glyph(const struct style *s, struct str state)
     return " ";
 }
 
-/* ---- times
- * ---------------------------------------------------------------------------------------- */
+/* ---- times ----------------------------------------------------------------------------------- */
 
 /* num_time_text writes UTC; local time is the same text of a shifted moment. */
 static void local_text(const struct style *s, int64_t unix_ms, char text[NUM_TIME_TEXT])
@@ -166,8 +165,7 @@ const char *style_bytes(int64_t n, char text[STYLE_TEXT])
     return text;
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 struct str show_str(const struct json *v, const char *name)
 {

@@ -45,8 +45,7 @@ static const char *arrow(const struct style *s)
     return s->utf8 ? "\u2192" : "->";
 }
 
-/* ---- the head
- * --------------------------------------------------------------------------------------- */
+/* ---- the head -------------------------------------------------------------------------------- */
 
 static void label(struct buf *out, const struct style *s, const char *name)
 {
@@ -154,8 +153,7 @@ void trace_put_head(const struct json *run, const struct style *s, struct buf *o
     put_used(run, s, out);
 }
 
-/* ---- the tree
- * --------------------------------------------------------------------------------------- */
+/* ---- the tree -------------------------------------------------------------------------------- */
 
 /* The rails of all open levels; the innermost one as a branch where a step begins. */
 static size_t put_rails(struct drawing *d, bool is_branch)
@@ -247,8 +245,7 @@ static void put_step_line(struct drawing *d, const struct json *step)
     buf_char(d->out, '\n');
 }
 
-/* ---- what is said below a step
- * ----------------------------------------------------------------------- */
+/* ---- what is said below a step --------------------------------------------------------------- */
 
 /* Begins a line below a step; the room that is left on it. */
 static size_t detail(struct drawing *d, bool has_children)
@@ -377,8 +374,7 @@ static void put_wake(struct drawing *d, const struct json *step, bool children)
     buf_char(d->out, '\n');
 }
 
-/* ---- runs
- * ------------------------------------------------------------------------------------------- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 static void put_steps(struct drawing *d, const struct json *trace);
 

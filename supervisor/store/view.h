@@ -64,6 +64,9 @@ int view_step(struct view *v, int64_t run, int64_t seq, bool whole, struct jout 
 #define VIEW_TRACE_DEPTH 6
 int view_trace(struct view *v, int64_t run, struct jout *out, struct err *err) NODISCARD;
 
+/* {"log":[{line, at, level, unit, text}], "next":line|null}: lines of the run's log above `after`, rising */
+int view_log(struct view *v, int64_t run, int64_t after, int limit, struct jout *out, struct err *err) NODISCARD;
+
 struct view_approvals {
     struct str state; /* "": all; an approval state's name */
     int64_t run;      /* 0: of all */
