@@ -36,16 +36,18 @@ static int compare_fds(const void *a, const void *b)
  * it, must not keep while it works (nor hold open when their peers wait for an end). */
 static int keep_only(const struct apply *a, struct err *err)
 {
-    int keep[APPLY_FDS_MAX + 16];
+    int keep[APPLY_FDS_MAX + APPLY_IDMAPS_MAX + 16];
     size_t n = 0;
     unsigned from = 0;
 
     const int singles[] = {a->start_fd,    a->null_fd,  a->exec_fd,  a->netns_fd, a->root_fd,
-                           a->landlock_fd, a->idmap_fd, a->tasks[0], a->tasks[1]};
+                           a->landlock_fd, a->tasks[0], a->tasks[1]};
     for (size_t i = 0; i < ARRAY_LEN(singles); i++)
         keep[n++] = singles[i];
     for (size_t i = 0; i < a->fd_count; i++)
         keep[n++] = a->fds[i];
+    for (size_t i = 0; i < a->idmap_count; i++)
+        keep[n++] = a->idmaps[i];
     qsort(keep, n, sizeof(keep[0]), compare_fds);
     for (size_t i = 0; i <= n; i++) {
         if (i < n && keep[i] < 0)
@@ -83,7 +85,8 @@ static int arrange(struct apply *a, struct err *err)
             return err_set(err, EBADF, "place descriptor %zu", i);
     /* All else goes, the moved copies but three too. */
     struct apply rest = *a;
-    rest.null_fd = rest.netns_fd = rest.root_fd = rest.idmap_fd = rest.tasks[0] = rest.tasks[1] = -1;
+    rest.null_fd = rest.netns_fd = rest.root_fd = rest.tasks[0] = rest.tasks[1] = -1;
+    rest.idmap_count = 0;
     for (size_t i = 0; i < a->fd_count; i++)
         rest.fds[i] = (int)i;
     return keep_only(&rest, err);
@@ -138,7 +141,7 @@ static int enter_root(const struct apply *a, struct err *err)
 {
     int rc = mounts_private(err);
 
-    return rc < 0 ? rc : mounts_enter(a->plan, a->root_fd, a->idmap_fd, err);
+    return rc < 0 ? rc : mounts_enter(a->plan, a->root_fd, a->idmaps, err);
 }
 
 static int set_limits(const struct apply *a, struct err *err)

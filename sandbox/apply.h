@@ -10,6 +10,7 @@
 #include "sandbox/plan.h"
 
 #define APPLY_FDS_MAX 32
+#define APPLY_IDMAPS_MAX 8 /* owners of granted directories; further ones keep their ids */
 
 struct apply {
     const struct plan *plan;
@@ -21,7 +22,8 @@ struct apply {
     int netns_fd;          /* PLAN_NET_SHARED_EMPTY; else -1 */
     int root_fd;           /* strict: an empty root made ahead; -1: made here */
     int landlock_fd;       /* strict: a ruleset made ahead; -1: made here */
-    int idmap_fd;          /* user namespace for granted directories; -1 */
+    int idmaps[APPLY_IDMAPS_MAX]; /* user namespaces for granted directories */
+    size_t idmap_count;
     int tasks[2];          /* v1 cgroups to enter */
     int task_count;
     const struct seccomp_program *filter; /* NULL in strict: the worker loads it itself */

@@ -61,6 +61,24 @@ int mounts_empty_root(int *ret_fd, struct err *err)
     return 0;
 }
 
+/* The root being built, and which file systems are ours to make things in. */
+struct root {
+    int fd;
+    dev_t ours[4];
+    size_t ours_count;
+};
+
+static int add_ours(struct root *r, int mount, struct err *err)
+{
+    struct stat st;
+    int rc = sys.fstat(mount, &st);
+
+    if (rc < 0 || r->ours_count == ARRAY_LEN(r->ours))
+        return err_sys(err, rc < 0 ? -rc : E2BIG, "look at own root");
+    r->ours[r->ours_count++] = st.st_dev;
+    return 0;
+}
+
 /* ---- places in the new root ------------------------------------------------------------------------- */
 
 static int open_inside(int root, const char *at, uint64_t flags)
@@ -73,22 +91,23 @@ static int open_inside(int root, const char *at, uint64_t flags)
 }
 
 /* Ours to write in? A granted directory of the host is not: nothing is ever created there. */
-static int check_ours(int root, int dir, const char *at, struct err *err)
+static int check_ours(const struct root *r, int dir, const char *at, struct err *err)
 {
-    struct stat a, b;
+    struct stat st;
 
-    if (sys.fstat(root, &a) < 0 || sys.fstat(dir, &b) < 0)
+    if (sys.fstat(dir, &st) < 0)
         return err_set(err, EIO, "look at \"/%s\"", at);
-    if (a.st_dev != b.st_dev)
-        return err_set(err, EROFS, "\"/%s\" would have to be made in a directory of the host", at);
-    return 0;
+    for (size_t i = 0; i < r->ours_count; i++)
+        if (r->ours[i] == st.st_dev)
+            return 0;
+    return err_set(err, EROFS, "\"/%s\" would have to be made in a directory of the host", at);
 }
 
 /* The directory that holds the last part of `at`, made where it is missing. */
-static int open_parent(int root, const char *at, const char **ret_last, struct err *err)
+static int open_parent(const struct root *r, const char *at, const char **ret_last, struct err *err)
 {
     char prefix[PATH_BYTES];
-    FD_AUTO int dir = open_inside(root, ".", O_PATH | O_DIRECTORY);
+    FD_AUTO int dir = open_inside(r->fd, ".", O_PATH | O_DIRECTORY);
     const char *from = at, *slash;
 
     while (dir >= 0 && (slash = strchr(from, '/')) != NULL) {
@@ -98,14 +117,14 @@ static int open_parent(int root, const char *at, const char **ret_last, struct e
             return err_set(err, ENAMETOOLONG, "\"/%s\"", at);
         memcpy(prefix, at, len);
         prefix[len] = '\0';
-        next = open_inside(root, prefix, O_PATH | O_DIRECTORY);
+        next = open_inside(r->fd, prefix, O_PATH | O_DIRECTORY);
         if (next == -ENOENT) {
-            if ((rc = check_ours(root, dir, prefix, err)) < 0)
+            if ((rc = check_ours(r, dir, prefix, err)) < 0)
                 return rc;
             rc = sys.mkdir(dir, prefix + (from - at), 0755);
             if (rc < 0)
                 return err_sys(err, -rc, "make \"/%s\"", prefix);
-            next = open_inside(root, prefix, O_PATH | O_DIRECTORY);
+            next = open_inside(r->fd, prefix, O_PATH | O_DIRECTORY);
         }
         if (next < 0)
             return err_sys(err, -next, "open \"/%s\"", prefix);
@@ -120,18 +139,18 @@ static int open_parent(int root, const char *at, const char **ret_last, struct e
 }
 
 /* The place to mount on, made where it is missing. */
-static int open_place(int root, const char *at, bool is_dir, struct err *err)
+static int open_place(const struct root *r, const char *at, bool is_dir, struct err *err)
 {
     FD_AUTO int parent = -1;
     const char *last;
-    int fd = open_inside(root, at, O_PATH), rc;
+    int fd = open_inside(r->fd, at, O_PATH), rc;
 
     if (fd != -ENOENT)
         return fd < 0 ? err_sys(err, -fd, "open \"/%s\"", at) : fd;
-    parent = open_parent(root, at, &last, err);
+    parent = open_parent(r, at, &last, err);
     if (parent < 0)
         return parent;
-    if ((rc = check_ours(root, parent, at, err)) < 0)
+    if ((rc = check_ours(r, parent, at, err)) < 0)
         return rc;
     if (is_dir) {
         rc = sys.mkdir(parent, last, 0755);
@@ -141,13 +160,13 @@ static int open_place(int root, const char *at, bool is_dir, struct err *err)
     }
     if (rc < 0)
         return err_sys(err, -rc, "make \"/%s\"", at);
-    fd = open_inside(root, at, O_PATH);
+    fd = open_inside(r->fd, at, O_PATH);
     return fd < 0 ? err_sys(err, -fd, "open \"/%s\"", at) : fd;
 }
 
-static int attach(int root, int mount, const char *at, bool is_dir, struct err *err)
+static int attach(const struct root *r, int mount, const char *at, bool is_dir, struct err *err)
 {
-    FD_AUTO int place = open_place(root, at, is_dir, err);
+    FD_AUTO int place = open_place(r, at, is_dir, err);
     int rc;
 
     if (place < 0)
@@ -158,20 +177,20 @@ static int attach(int root, int mount, const char *at, bool is_dir, struct err *
 
 /* ---- one mount of each kind ---------------------------------------------------------------------------- */
 
-static int put_link(int root, const struct plan_mount *m, struct err *err)
+static int put_link(const struct root *r, const struct plan_mount *m, struct err *err)
 {
     const char *last;
-    FD_AUTO int parent = open_parent(root, m->at, &last, err);
+    FD_AUTO int parent = open_parent(r, m->at, &last, err);
 
     if (parent < 0)
         return parent;
     return symlinkat(m->source, parent, last) < 0 ? err_set(err, EEXIST, "link \"/%s\"", m->at) : 0;
 }
 
-static int put_text(int root, const struct plan_mount *m, struct err *err)
+static int put_text(const struct root *r, const struct plan_mount *m, struct err *err)
 {
     const char *last;
-    FD_AUTO int parent = open_parent(root, m->at, &last, err);
+    FD_AUTO int parent = open_parent(r, m->at, &last, err);
     FD_AUTO int fd = parent < 0 ? -1 : sys.open(parent, last, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
 
     if (parent < 0)
@@ -183,7 +202,7 @@ static int put_text(int root, const struct plan_mount *m, struct err *err)
     return rc < 0 ? rc : fchmod(fd, 0444) < 0 ? err_set(err, EPERM, "mode of \"/%s\"", m->at) : 0;
 }
 
-static int put_tmp(int root, const struct plan_mount *m, struct err *err)
+static int put_tmp(struct root *r, const struct plan_mount *m, struct err *err)
 {
     char size[32], inodes[32];
     const char *const options[][2] = {
@@ -193,21 +212,22 @@ static int put_tmp(int root, const struct plan_mount *m, struct err *err)
     /* Many empty files are a load as well (trap 12): one inode for each 16 KiB. */
     (void)snprintf(inodes, sizeof(inodes), "%" PRIu64, m->size / 16384 + 64);
     FD_AUTO int mount = new_fs("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
-    return mount < 0 ? mount : attach(root, mount, m->at, true, err);
+    int rc = mount < 0 ? mount : attach(r, mount, m->at, true, err);
+    return rc < 0 ? rc : add_ours(r, mount, err);
 }
 
-static int put_proc(int root, const struct plan_mount *m, struct err *err)
+static int put_proc(const struct root *r, const struct plan_mount *m, struct err *err)
 {
     static const char *const options[][2] = {{"subset", "pid"}, {NULL, NULL}};
     /* Read-only: /proc/self/mem could write what is mapped read-only or executable (trap 8). */
     FD_AUTO int mount = new_fs("proc", options,
                                MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 
-    return mount < 0 ? mount : attach(root, mount, m->at, true, err);
+    return mount < 0 ? mount : attach(r, mount, m->at, true, err);
 }
 
 /* A link of the host such as /lib -> usr/lib stays a link: what it names is there as well. */
-static int put_host_link(int root, const struct plan_mount *m, bool *ret_done, struct err *err)
+static int put_host_link(const struct root *r, const struct plan_mount *m, bool *ret_done, struct err *err)
 {
     char target[PATH_BYTES];
     ssize_t n = readlink(m->source, target, sizeof(target) - 1);
@@ -217,7 +237,7 @@ static int put_host_link(int root, const struct plan_mount *m, bool *ret_done, s
         return 0;
     target[n] = '\0';
     struct plan_mount link = {.kind = PLAN_LINK, .source = target, .at = m->at};
-    return put_link(root, &link, err);
+    return put_link(r, &link, err);
 }
 
 static int open_source(const struct plan_mount *m)
@@ -229,7 +249,7 @@ static int open_source(const struct plan_mount *m)
     return kernel_openat2(AT_FDCWD, m->source, &how, sizeof(how));
 }
 
-static int put_bind(int root, const struct plan_mount *m, int idmap, struct err *err)
+static int put_bind(const struct root *r, const struct plan_mount *m, const int *idmaps, struct err *err)
 {
     uint64_t attrs = MOUNT_ATTR_NOSUID | (m->kind == PLAN_DEV ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV);
     FD_AUTO int source = open_source(m);
@@ -238,7 +258,7 @@ static int put_bind(int root, const struct plan_mount *m, int idmap, struct err 
     bool done = false;
     int rc;
 
-    if (m->optional && (rc = put_host_link(root, m, &done, err)) < 0)
+    if (m->optional && (rc = put_host_link(r, m, &done, err)) < 0)
         return rc;
     if (done || (m->optional && (source == -ENOENT || source == -ENOTDIR)))
         return 0;
@@ -257,31 +277,31 @@ static int put_bind(int root, const struct plan_mount *m, int idmap, struct err 
     if (rc < 0)
         return err_sys(err, -rc, "attributes of \"%s\"", m->source);
     /* File systems that cannot map ids: permissions stay as they are on the host. */
-    if (m->own && idmap >= 0)
-        (void)kernel_mount_setattr(mount, "", AT_EMPTY_PATH, MOUNT_ATTR_IDMAP, 0, 0, idmap);
-    return attach(root, mount, m->at, S_ISDIR(st.st_mode), err);
+    if (m->idmap >= 0)
+        (void)kernel_mount_setattr(mount, "", AT_EMPTY_PATH, MOUNT_ATTR_IDMAP, 0, 0, idmaps[m->idmap]);
+    return attach(r, mount, m->at, S_ISDIR(st.st_mode), err);
 }
 
-static int put(int root, const struct plan_mount *m, int idmap, struct err *err)
+static int put(struct root *r, const struct plan_mount *m, const int *idmaps, struct err *err)
 {
     switch (m->kind) {
     case PLAN_DIR: {
-        FD_AUTO int fd = open_place(root, m->at, true, err);
+        FD_AUTO int fd = open_place(r, m->at, true, err);
         return MIN(fd, 0);
     }
     case PLAN_LINK:
-        return put_link(root, m, err);
+        return put_link(r, m, err);
     case PLAN_TEXT:
-        return put_text(root, m, err);
+        return put_text(r, m, err);
     case PLAN_TMP:
-        return put_tmp(root, m, err);
+        return put_tmp(r, m, err);
     case PLAN_PROC:
-        return put_proc(root, m, err);
+        return put_proc(r, m, err);
     case PLAN_BIND:
     case PLAN_DEV:
         break;
     }
-    return put_bind(root, m, idmap, err);
+    return put_bind(r, m, idmaps, err);
 }
 
 /* ---- the root -------------------------------------------------------------------------------------------- */
@@ -302,27 +322,28 @@ static int enter(int root, struct err *err)
     return 0;
 }
 
-int mounts_enter(const struct plan *p, int empty_root, int idmap, struct err *err)
+int mounts_enter(const struct plan *p, int empty_root, const int *idmaps, struct err *err)
 {
     FD_AUTO int made = -1;
-    int root = empty_root, rc;
+    struct root r = {.fd = empty_root};
+    int rc = 0;
 
-    if (root < 0)
-        root = made = p->empty_root ? -1 : new_root(err);
-    if (root < 0 && p->empty_root && (rc = mounts_empty_root(&made, err)) == 0)
-        root = made;
-    if (root < 0)
-        return err->number != 0 ? -err->number : -EIO;
-    rc = kernel_move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+    if (r.fd < 0) {
+        rc = p->empty_root ? mounts_empty_root(&made, err) : (made = new_root(err));
+        r.fd = made;
+    }
+    if (rc < 0 || (rc = add_ours(&r, r.fd, err)) < 0)
+        return rc;
+    rc = kernel_move_mount(r.fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
     if (rc < 0)
         return err_sys(err, -rc, "mount own root");
     for (size_t i = 0; i < p->mount_count; i++)
-        if ((rc = put(root, &p->mounts[i], idmap, err)) < 0)
+        if ((rc = put(&r, &p->mounts[i], idmaps, err)) < 0)
             return rc;
     if (!p->empty_root) {
-        rc = kernel_mount_setattr(root, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0, 0, -1);
+        rc = kernel_mount_setattr(r.fd, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0, 0, -1);
         if (rc < 0)
             return err_sys(err, -rc, "make own root read-only");
     }
-    return enter(root, err);
+    return enter(r.fd, err);
 }

@@ -11,8 +11,8 @@
 int mounts_private(struct err *err) NODISCARD;
 /* An empty, read-only root that is mounted nowhere yet; the caller's. */
 int mounts_empty_root(int *ret_fd, struct err *err) NODISCARD;
-/* Builds the plan's root (or takes empty_root, >= 0: borrowed), enters it, drops the old one. `idmap` is
- * a user namespace for mounts marked own, or -1. */
-int mounts_enter(const struct plan *p, int empty_root, int idmap, struct err *err) NODISCARD;
+/* Builds the plan's root (or takes empty_root, >= 0: borrowed), enters it, drops the old one. `idmaps`
+ * are the user namespaces that mounts name by index. */
+int mounts_enter(const struct plan *p, int empty_root, const int *idmaps, struct err *err) NODISCARD;
 
 #endif

@@ -96,27 +96,82 @@ int ns_sysctl(const struct plan *p, struct err *err)
     return rc;
 }
 
-int ns_empty_network(int *ret_fd, struct err *err)
+/* ---- namespaces that reeve-spawn keeps --------------------------------------------------------------- */
+
+/* A child that holds a namespace until it is opened, or its parent dies. */
+static int hold(uint64_t flag, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
-    FD_AUTO int pidfd = -1;
-    struct kernel_clone args = {.flags = CLONE_NEWNET | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+    int pidfd = -1;
+    struct kernel_clone args = {.flags = flag | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
                                 .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
-    char path[64];
     int rc = kernel_clone3(&args);
 
-    if (rc == 0) { /* holds the namespace until it is opened, or its parent dies */
+    if (rc == 0) {
         (void)kernel_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         for (;;)
             (void)pause();
     }
     if (rc < 0)
-        return err_sys(err, -rc, "empty network namespace");
-    (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", rc);
-    int fd = sys.open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    (void)sys.pidfd_kill(pidfd, SIGKILL);
-    (void)proc_wait(pidfd, true, &(struct proc_exit){0}, NULL);
-    if (fd < 0)
-        return err_sys(err, -fd, "open \"%s\"", path);
-    *ret_fd = fd;
+        return err_sys(err, -rc, "namespace to keep");
+    *ret_pid = rc;
+    *ret_pidfd = pidfd;
     return 0;
+}
+
+static void let_go(int *pidfd)
+{
+    (void)sys.pidfd_kill(*pidfd, SIGKILL);
+    (void)proc_wait(*pidfd, true, &(struct proc_exit){0}, NULL);
+    fd_close(pidfd);
+}
+
+static int open_of(pid_t pid, const char *name, struct err *err)
+{
+    char path[64];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, name);
+    fd = sys.open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    return fd < 0 ? err_sys(err, -fd, "open \"%s\"", path) : fd;
+}
+
+int ns_empty_network(int *ret_fd, struct err *err)
+{
+    pid_t pid;
+    int pidfd, rc = hold(CLONE_NEWNET, &pid, &pidfd, err);
+
+    if (rc < 0)
+        return rc;
+    rc = open_of(pid, "net", err);
+    let_go(&pidfd);
+    if (rc >= 0)
+        *ret_fd = rc;
+    return MIN(rc, 0);
+}
+
+static int map_of(pid_t pid, const char *file, unsigned inside, unsigned outside, struct err *err)
+{
+    char path[64], line[48];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+    (void)snprintf(line, sizeof(line), "%u %u 1", inside, outside);
+    return write_file(path, line, err);
+}
+
+int ns_idmap(const struct ns_ids *on_disk, const struct ns_ids *seen, int *ret_fd, struct err *err)
+{
+    pid_t pid;
+    int pidfd, rc = hold(CLONE_NEWUSER, &pid, &pidfd, err);
+
+    if (rc < 0)
+        return rc;
+    rc = map_of(pid, "uid_map", on_disk->uid, seen->uid, err);
+    if (rc == 0)
+        rc = map_of(pid, "gid_map", on_disk->gid, seen->gid, err);
+    if (rc == 0)
+        rc = open_of(pid, "user", err);
+    let_go(&pidfd);
+    if (rc >= 0)
+        *ret_fd = rc;
+    return MIN(rc, 0);
 }

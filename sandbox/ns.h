@@ -17,4 +17,11 @@ int ns_sysctl(const struct plan *p, struct err *err) NODISCARD;
 /* An empty network namespace, made by a child that is gone again; for reeve-spawn, privileged. */
 int ns_empty_network(int *ret_fd, struct err *err) NODISCARD;
 
+struct ns_ids {
+    uid_t uid;
+    gid_t gid;
+};
+/* A user namespace for an id-mapped mount: what `on_disk` owns there appears as owned by `seen`. */
+int ns_idmap(const struct ns_ids *on_disk, const struct ns_ids *seen, int *ret_fd, struct err *err) NODISCARD;
+
 #endif

@@ -54,7 +54,7 @@ static struct plan_mount *add(struct plan *p, enum plan_mount_kind kind, const c
     if (p->mount_count == PLAN_MOUNTS_MAX)
         return NULL;
     struct plan_mount *m = &p->mounts[p->mount_count++];
-    *m = (struct plan_mount){.kind = kind, .source = source, .at = at};
+    *m = (struct plan_mount){.kind = kind, .source = source, .at = at, .idmap = -1};
     return m;
 }
 
@@ -122,7 +122,7 @@ static int add_granted(struct plan *p, const struct start_request *r, struct are
             return -E2BIG;
         m->write = f->write;
         m->execute = !f->write; /* W^X for files as for memory */
-        m->own = f->write && p->privileged;
+        m->own = p->privileged;
     }
     struct plan_mount *program = add(p, PLAN_BIND, p->program, p->program + 1);
     if (program == NULL)

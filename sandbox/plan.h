@@ -57,7 +57,9 @@ struct plan_mount {
     const char *at;      /* without the leading '/' */
     bool write, execute; /* otherwise read-only, noexec by Landlock */
     bool optional;       /* left out where the host has none */
-    bool own;            /* the directory's owner appears as this process's user (id-mapped) */
+    bool own;            /* granted: its owner appears as this process's user (id-mapped), when it may be
+                            written, or belongs to somebody else than root */
+    int idmap;           /* which of apply's maps; -1: none. Filled in by reeve-spawn, which sees owners */
     uint64_t size;
 };
 #define PLAN_MOUNTS_MAX 192

@@ -12,6 +12,7 @@
 #include "sandbox/apply.h"
 #include "sandbox/inside.h"
 #include "sandbox/kernel.h"
+#include "sandbox/ns.h"
 #include "sandbox/os/fd.h"
 #include "sandbox/os/sock.h"
 #include "sandbox/os/sys.h"
@@ -145,6 +146,54 @@ static int send_filter(struct child *c, struct err *err)
     return n < 0 ? err_sys(err, (int)-n, "send the filter") : 0;
 }
 
+/* ---- owners of what is granted ------------------------------------------------------------------------- */
+
+struct idmaps {
+    struct ns_ids owners[APPLY_IDMAPS_MAX];
+    size_t count;
+};
+
+static int find_idmap(struct child *c, struct making *m, struct idmaps *known, const struct ns_ids *owner,
+                      struct err *err)
+{
+    const struct ns_ids seen = {c->plan.uid, c->plan.gid};
+    size_t i = 0;
+    int rc;
+
+    while (i < known->count && (known->owners[i].uid != owner->uid || known->owners[i].gid != owner->gid))
+        i++;
+    if (i < known->count)
+        return (int)i;
+    if (known->count == APPLY_IDMAPS_MAX)
+        return -1;
+    rc = ns_idmap(owner, &seen, &m->apply.idmaps[i], err);
+    if (rc < 0)
+        return rc == -1 ? -EPERM : rc;
+    known->owners[known->count++] = *owner;
+    m->apply.idmap_count = known->count;
+    return (int)i;
+}
+
+/* A run's user id is one that owns nothing: without a map it could not use what the operator granted. What
+ * is root's and only to be read stays as its permissions say: a grant of /etc is none of /etc/shadow. */
+static int map_owners(struct child *c, struct making *m, struct err *err)
+{
+    struct idmaps known = {.count = 0};
+    struct stat st;
+
+    for (size_t i = 0; i < c->plan.mount_count; i++) {
+        struct plan_mount *mount = &c->plan.mounts[i];
+        if (!mount->own || sys.stat(AT_FDCWD, mount->source, &st, 0) < 0 || /* missing: told by mounts */
+            (st.st_uid == 0 && !mount->write) || st.st_uid == c->plan.uid)
+            continue;
+        const struct ns_ids owner = {st.st_uid, st.st_gid};
+        mount->idmap = find_idmap(c, m, &known, &owner, err);
+        if (mount->idmap < -1)
+            return mount->idmap;
+    }
+    return 0;
+}
+
 static int fill_apply(struct child *c, struct making *m, struct err *err)
 {
     struct spawn *s = c->spawn;
@@ -153,7 +202,7 @@ static int fill_apply(struct child *c, struct making *m, struct err *err)
     int rc = 0;
 
     *a = (struct apply){.plan = &c->plan, .start_fd = m->theirs[THEIR_START], .null_fd = s->null_fd,
-                        .exec_fd = -1, .netns_fd = -1, .root_fd = -1, .landlock_fd = -1, .idmap_fd = -1,
+                        .exec_fd = -1, .netns_fd = -1, .root_fd = -1, .landlock_fd = -1,
                         .tasks = {-1, -1}, .argv = m->argv, .env = m->env};
     number_descriptors(c, m);
     if (c->plan.network == PLAN_NET_SHARED_EMPTY)
@@ -166,6 +215,8 @@ static int fill_apply(struct child *c, struct making *m, struct err *err)
     } else {
         a->filter = &s->filters[c->plan.seccomp];
     }
+    if (rc == 0 && c->plan.privileged && s->probe.rows[PROBE_IDMAP].has)
+        rc = map_owners(c, m, err);
     if (rc == 0)
         rc = a->task_count = cgroup_leaf_tasks(&c->leaf, a->tasks, err);
     return MIN(rc, 0);
@@ -221,6 +272,8 @@ static void release_making(struct making *m)
         fd_close(&m->theirs[i]);
     for (int i = 0; i < m->apply.task_count; i++)
         fd_close(&m->apply.tasks[i]);
+    for (size_t i = 0; i < m->apply.idmap_count; i++)
+        fd_close(&m->apply.idmaps[i]);
     fd_close(&m->pass_fd);
     secrets_release(&m->secrets);
 }
