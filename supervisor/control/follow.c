@@ -25,7 +25,7 @@ struct follower {
     uint32_t *told; /* of step low + 1 + i: a hash of what was told; 0: nothing */
     size_t told_count;
     uint32_t run_told;
-    bool is_changed, is_final, is_ended;
+    bool is_changed, is_ended;
     unsigned ticks; /* without a word */
     struct buf out;
     size_t out_at;
@@ -114,6 +114,11 @@ static int read_run_now(struct follower *f, struct jout *j, struct err *err)
 static int read_page(struct follower *f, struct jout *j, struct err *err)
 {
     return view_steps(f->x->control->view, f->run, f->scan, PAGE_STEPS, j, err);
+}
+
+static int read_lines(struct follower *f, struct jout *j, struct err *err)
+{
+    return view_log(f->x->control->view, f->run, f->lines, PAGE_LINES, j, err);
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
@@ -236,12 +241,30 @@ static int tell_page(struct follower *f, bool *ret_more, struct err *err)
     return res;
 }
 
+/* ---- the log --------------------------------------------------------------------------------- */
+
+static int tell_lines(struct follower *f, bool *ret_more, struct err *err)
+{
+    const struct json *page, *lines;
+    int res = read_tree(f, read_lines, &page, err);
+    if (res >= 0)
+        res = json_want(page, "log", JSON_ARRAY, &lines, err);
+    if (res < 0)
+        return res;
+    for (size_t i = 0; i < lines->array.count; i++) {
+        f->lines++;
+        tell(f, "log", lines->array.items[i].raw);
+    }
+    *ret_more = json_is(json_get(page, "next"), JSON_INT);
+    return 0;
+}
+
 /* ---- the stream ------------------------------------------------------------------------------ */
 
 static int fill(struct follower *f, struct err *err)
 {
     const struct json *run = NULL;
-    bool more = false;
+    bool more_steps = false, more_lines = false;
     int res = read_tree(f, read_run_now, &run, err);
     if (res < 0)
         return res;
@@ -249,7 +272,10 @@ static int fill(struct follower *f, struct err *err)
     bool is_final = state_is_final(run);
     if (!is_final)
         tell_run(f, run);
-    res = tell_page(f, &more, err);
+    res = tell_page(f, &more_steps, err);
+    if (res >= 0)
+        res = tell_lines(f, &more_lines, err);
+    bool more = more_steps || more_lines;
     if (res >= 0 && more)
         f->is_changed = true;
     if (res >= 0 && !more && is_final) {

@@ -11,9 +11,10 @@
 #include "sandbox/os/fd.h"
 #include "sandbox/os/sock.h"
 
-#define PASSES_MAX  20000
-#define IDLE_PASSES 100 /* nothing here waits for another process: what is ready is ready at once \
-                         */
+#define PASSES_MAX 20000
+#define IDLE_PASSES                                                               \
+    100 /* nothing here waits for another process: what is ready is ready at once \
+         */
 
 static char *copy(const struct json *v)
 {
@@ -167,8 +168,7 @@ void lab_changed(struct lab *lab, int64_t run)
     lab_idle(lab);
 }
 
-/* ---- clients
- * ---------------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 int lab_connect(struct lab *lab)
 {

@@ -47,8 +47,7 @@ static int64_t add_run(struct lab *lab, const char *workflow)
     return run;
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void nothing_is_served_before_roles_are_known(void **state)
 {
@@ -129,8 +128,7 @@ static void bad_reads_are_told_why(void **state)
     assert_true(contains(buf_str(&lab->answer), "Allow: GET\r\n"));
 }
 
-/* ---- changing
- * --------------------------------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------------------------------- */
 
 static void changes_are_messages_with_the_peers_credentials(void **state)
 {
@@ -333,8 +331,7 @@ static void status_joins_reeved_and_store(void **state)
     assert_int_equal(json_get(lab_json(lab), "connections")->integer, 1);
 }
 
-/* ---- rights
- * ----------------------------------------------------------------------------------------- */
+/* ---- rights ---------------------------------------------------------------------------------- */
 
 static void strangers_learn_nothing(void **state)
 {
