@@ -478,68 +478,64 @@ static int eval_var(struct cedar_env *env, const struct cedar_expr *e, struct ce
     return 0;
 }
 
+static int eval_any_in(struct cedar_env *env, const struct cedar_expr *e, struct cedar_value *ret)
+{
+    return eval_in(env, e, e->args[1], ret);
+}
+
+static int eval_and(struct cedar_env *env, const struct cedar_expr *e, struct cedar_value *ret)
+{
+    return eval_logic(env, e, false, ret);
+}
+
+static int eval_or(struct cedar_env *env, const struct cedar_expr *e, struct cedar_value *ret)
+{
+    return eval_logic(env, e, true, ret);
+}
+
+typedef int eval_fn(struct cedar_env *env, const struct cedar_expr *e, struct cedar_value *ret);
+
+/* A table, not a switch: inlined into one function, all of them would share one large frame. A
+ * literal has its value and never comes here. */
+static eval_fn *const evaluators[CEDAR_OP_COUNT] = {
+    [CEDAR_OP_VAR] = eval_var,
+    [CEDAR_OP_IF] = eval_if,
+    [CEDAR_OP_AND] = eval_and,
+    [CEDAR_OP_OR] = eval_or,
+    [CEDAR_OP_NOT] = eval_not,
+    [CEDAR_OP_NEG] = eval_neg,
+    [CEDAR_OP_EQ] = eval_equal,
+    [CEDAR_OP_NE] = eval_equal,
+    [CEDAR_OP_LT] = eval_order,
+    [CEDAR_OP_LE] = eval_order,
+    [CEDAR_OP_GT] = eval_order,
+    [CEDAR_OP_GE] = eval_order,
+    [CEDAR_OP_IN] = eval_any_in,
+    [CEDAR_OP_SUM] = eval_arithmetic,
+    [CEDAR_OP_MUL] = eval_arithmetic,
+    [CEDAR_OP_HAS] = eval_has,
+    [CEDAR_OP_GET] = eval_get,
+    [CEDAR_OP_LIKE] = eval_like,
+    [CEDAR_OP_IS] = eval_is,
+    [CEDAR_OP_CONTAINS] = eval_contains,
+    [CEDAR_OP_CONTAINS_ALL] = eval_contains_many,
+    [CEDAR_OP_CONTAINS_ANY] = eval_contains_many,
+    [CEDAR_OP_IS_EMPTY] = eval_is_empty,
+    [CEDAR_OP_GET_TAG] = eval_tag,
+    [CEDAR_OP_HAS_TAG] = eval_tag,
+    [CEDAR_OP_SET] = eval_set,
+    [CEDAR_OP_RECORD] = eval_record,
+    [CEDAR_OP_CALL] = eval_call,
+};
+
 int cedar_eval(struct cedar_env *env, const struct cedar_expr *e, struct cedar_value *ret)
 {
     if (e->value) {
         *ret = *e->value;
         return 0;
     }
-    switch ((enum cedar_op)e->op) {
-    case CEDAR_OP_VAR:
-        return eval_var(env, e, ret);
-    case CEDAR_OP_IF:
-        return eval_if(env, e, ret);
-    case CEDAR_OP_AND:
-        return eval_logic(env, e, false, ret);
-    case CEDAR_OP_OR:
-        return eval_logic(env, e, true, ret);
-    case CEDAR_OP_NOT:
-        return eval_not(env, e, ret);
-    case CEDAR_OP_NEG:
-        return eval_neg(env, e, ret);
-    case CEDAR_OP_EQ:
-    case CEDAR_OP_NE:
-        return eval_equal(env, e, ret);
-    case CEDAR_OP_LT:
-    case CEDAR_OP_LE:
-    case CEDAR_OP_GT:
-    case CEDAR_OP_GE:
-        return eval_order(env, e, ret);
-    case CEDAR_OP_IN:
-        return eval_in(env, e, e->args[1], ret);
-    case CEDAR_OP_SUM:
-    case CEDAR_OP_MUL:
-        return eval_arithmetic(env, e, ret);
-    case CEDAR_OP_HAS:
-        return eval_has(env, e, ret);
-    case CEDAR_OP_GET:
-        return eval_get(env, e, ret);
-    case CEDAR_OP_LIKE:
-        return eval_like(env, e, ret);
-    case CEDAR_OP_IS:
-        return eval_is(env, e, ret);
-    case CEDAR_OP_CONTAINS:
-        return eval_contains(env, e, ret);
-    case CEDAR_OP_CONTAINS_ALL:
-    case CEDAR_OP_CONTAINS_ANY:
-        return eval_contains_many(env, e, ret);
-    case CEDAR_OP_IS_EMPTY:
-        return eval_is_empty(env, e, ret);
-    case CEDAR_OP_GET_TAG:
-    case CEDAR_OP_HAS_TAG:
-        return eval_tag(env, e, ret);
-    case CEDAR_OP_SET:
-        return eval_set(env, e, ret);
-    case CEDAR_OP_RECORD:
-        return eval_record(env, e, ret);
-    case CEDAR_OP_CALL:
-        return eval_call(env, e, ret);
-    case CEDAR_OP_LITERAL:
-    case CEDAR_OP_COUNT:
-        break;
-    }
-    must(false); /* a literal has its value */
-    return -EINVAL;
+    must(evaluators[e->op]);
+    return evaluators[e->op](env, e, ret);
 }
 
 int cedar_eval_conditions(struct cedar_env *env, const struct cedar_body *body, bool *ret_satisfied,
