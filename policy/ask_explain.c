@@ -20,14 +20,21 @@ static bool part_of(struct str *path, struct str *ret)
     return true;
 }
 
+/* Whether the path is what the mask names or lies below it; or lies on the way to it, below
+ * `input`: lists of records are shown whole or not at all. */
 static bool covers(struct str mask, struct str path)
 {
     struct str want, have;
-    while (str_split(&mask, '.', &want)) {
-        if (!part_of(&path, &have) || !(str_is(want, "*") || str_eq(want, have)))
+    size_t same = 0;
+    bool has_want = str_split(&mask, '.', &want), has_have = part_of(&path, &have);
+    while (has_want && has_have) {
+        if (!str_is(want, "*") && !str_eq(want, have))
             return false;
+        same++;
+        has_want = str_split(&mask, '.', &want);
+        has_have = part_of(&path, &have);
     }
-    return true;
+    return !has_want || same >= 2;
 }
 
 static bool is_masked(void *arg, struct str path)
