@@ -252,7 +252,7 @@ static int on_call(void *ctx, struct wire *w, const struct wire_message *m, stru
         return rc;
     r = routes_find(&e->routes, str_of(c->route));
     if (!r)
-        rc = err_set(err, ENOENT, "no route \"%s\"", c->route);
+        rc = err_set(err, ENXIO, "no route \"%s\"", c->route);
     else
         rc = add_pending(
             e, c, c->timeout_ms > 0 ? MIN(c->timeout_ms, r->timeout_ms) : r->timeout_ms, err);
@@ -292,7 +292,7 @@ static void refuse(struct egress *e, const struct wire_message *m, const struct 
         int number;
         int64_t code;
     } codes[] = {
-        {EAGAIN, WIRE_E_UNAVAILABLE}, {ENOMEM, WIRE_E_UNAVAILABLE}, {ENOENT, WIRE_E_NOT_FOUND}};
+        {EAGAIN, WIRE_E_UNAVAILABLE}, {ENOMEM, WIRE_E_UNAVAILABLE}, {ENXIO, WIRE_E_NOT_FOUND}};
     struct call c = {.id = str_dup(m->id->raw)};
     int64_t code = WIRE_E_PARAMS;
     size_t i;

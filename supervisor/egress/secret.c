@@ -77,7 +77,7 @@ int secrets_open(struct secrets *s, const char *list, struct err *err)
     int rc = 0;
 
     *s = (struct secrets){0};
-    while (str_split(&rest, ',', &item)) {
+    while (rest.len > 0 && str_split(&rest, ',', &item)) {
         struct err later = ERR_INIT;
         int one = open_one(
             s, item, rc < 0 ? &later : err); /* all descriptors are closed, whatever happens */
