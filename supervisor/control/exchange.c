@@ -110,3 +110,8 @@ void exchange_wire_error(struct exchange *x, const struct wire_message *m)
         status = 422; /* what was sent is well-formed; what it names is not good */
     problem(x, status, m->text, diagnostics);
 }
+
+void exchange_diagnostics(struct exchange *x, const char *detail, const struct json *diagnostics)
+{
+    problem(x, 422, str_of(detail), diagnostics);
+}

@@ -47,6 +47,9 @@ void exchange_error(struct exchange *x, int number, const struct err *err);
 /* reeved's error: its code to a status, `diagnostics` of its data passed on. */
 void exchange_wire_error(struct exchange *x, const struct wire_message *m);
 
+/* 422 with what is wrong with what was named. */
+void exchange_diagnostics(struct exchange *x, const char *detail, const struct json *diagnostics);
+
 /* Handlers: routes.def */
 #define ROUTE(method, path, role, query, body, handler) route_handler handler;
 #include "supervisor/control/routes.def"

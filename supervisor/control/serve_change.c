@@ -65,6 +65,12 @@ static int check_body(const struct json *body, const struct member *members, siz
 
 static void answer_status(struct exchange *x, const struct wire_message *m);
 
+/* A set with errors comes back as a result that has diagnostics and no digest. */
+static bool is_refused_set(const struct exchange *x, const struct wire_message *m)
+{
+    return x->match.route->handler == serve_policy_load && !json_get(m->result, "digest");
+}
+
 static void on_reply(void *arg, struct wire *w UNUSED, const struct wire_message *m)
 {
     struct exchange *x = arg;
@@ -78,6 +84,11 @@ static void on_reply(void *arg, struct wire *w UNUSED, const struct wire_message
         answer_status(x, m);
         return;
     }
+    if (is_refused_set(x, m)) {
+        exchange_diagnostics(x, "the files have errors; the set in use stays",
+                             json_get(m->result, "diagnostics"));
+        return;
+    }
     buf_init(&body, ANSWER_MAX_BYTES);
     buf_str_put(&body, m->result->raw);
     buf_char(&body, '\n');
@@ -87,15 +98,20 @@ static void on_reply(void *arg, struct wire *w UNUSED, const struct wire_message
 /* Stands inside "params" after it; the caller writes members, then do_end. */
 static int do_begin(struct exchange *x, struct wire_out *o, const char *method, struct err *err)
 {
-    const struct sock_peer *peer = &request_peer(x->request)->cred;
+    const struct http_peer *peer = request_peer(x->request);
     int res = wire_call_begin(x->control->reeved, o, "control/do");
     if (res < 0)
         return err_sys(err, -res, "ask reeved");
     jout_name(&o->j, "peer");
     jout_object(&o->j);
-    jout_m_i64(&o->j, "uid", peer->uid);
-    jout_m_i64(&o->j, "gid", peer->gid);
-    jout_m_i64(&o->j, "pid", peer->pid);
+    jout_m_i64(&o->j, "uid", peer->cred.uid);
+    jout_m_i64(&o->j, "gid", peer->cred.gid);
+    jout_m_i64(&o->j, "pid", peer->cred.pid);
+    jout_name(&o->j, "gids"); /* the supplementary ones */
+    jout_array(&o->j);
+    for (size_t i = 1; i < peer->gid_count; i++)
+        jout_i64(&o->j, peer->gids[i]);
+    jout_array_end(&o->j);
     jout_object_end(&o->j);
     jout_m_cstr(&o->j, "method", method);
     jout_name(&o->j, "params");

@@ -37,8 +37,17 @@ static void put_runs(struct ctl *c, const struct json *answer, int64_t *first)
         return;
     if (is_duplicate)
         style_put(&c->out, &c->style, INK_YELLOW, "this event was taken before\n");
-    if (!count && !*first)
-        buf_cstr(&c->out, is_duplicate ? "" : "taken; no workflow is started by it\n");
+    int64_t woken = show_i64(answer, "woken");
+    if (woken)
+        buf_fmt(&c->out, "taken; %" PRId64 " waiting %s on\n", woken,
+                woken == 1 ? "run goes" : "runs go");
+    if (show_str(answer, "denied").len) {
+        style_put(&c->out, &c->style, INK_RED, "not started: ");
+        style_foreign(&c->out, &c->style, INK_PLAIN, show_str(answer, "denied"), 400);
+        buf_char(&c->out, '\n');
+    } else if (!count && !*first && !woken && !is_duplicate) {
+        buf_cstr(&c->out, "taken; no workflow is started by it\n");
+    }
     for (size_t i = 0; i < count; i++)
         buf_fmt(&c->out, "run %.*s\n", STR_FMT(runs->array.items[i].raw));
     if (!count && *first)

@@ -22,16 +22,25 @@ static size_t votes_of(const struct json *approval)
     return yes;
 }
 
-/* JSON array of names, or of clauses of names, as text: "ap-leads, cfo". */
-static void put_approvers(const struct json *list, struct buf *out)
+/* One clause: any one of these groups. */
+static void put_clause(const struct json *clause, struct buf *out)
 {
+    if (json_is(clause, JSON_STRING))
+        buf_str_put(out, str_slice(clause->string, 0, 200));
+    for (size_t i = 0; json_is(clause, JSON_ARRAY) && i < clause->array.count; i++) {
+        buf_cstr(out, i ? " or " : "");
+        if (json_is(&clause->array.items[i], JSON_STRING))
+            buf_str_put(out, str_slice(clause->array.items[i].string, 0, 200));
+    }
+}
+
+/* Who may decide: a list of clauses that must all be met, by itself or as a member of the gate. */
+static void put_approvers(const struct json *gate, struct buf *out)
+{
+    const struct json *list = json_is(gate, JSON_OBJECT) ? json_get(gate, "approvers") : gate;
     for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count; i++) {
-        const struct json *item = &list->array.items[i];
-        buf_cstr(out, i ? ", " : "");
-        if (json_is(item, JSON_STRING))
-            buf_str_put(out, str_slice(item->string, 0, 200));
-        else
-            buf_str_put(out, str_slice(item->raw, 0, 200));
+        buf_cstr(out, i ? ", and " : "");
+        put_clause(&list->array.items[i], out);
     }
 }
 

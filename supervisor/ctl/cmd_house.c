@@ -174,55 +174,61 @@ static void put_counts(struct ctl *c, const char *name, const struct json *count
     buf_cstr(&c->out, shown ? "\n" : "none\n");
 }
 
-static void put_helpers(struct ctl *c, const struct json *list)
+/* Helpers and tool servers: a line each. */
+static void put_processes(struct ctl *c, const char *name, const struct json *list)
 {
     for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count; i++) {
         const struct json *h = &list->array.items[i];
-        char text[STYLE_TEXT];
-        style_put(&c->out, &c->style, INK_DIM, "  %-10s", i ? "" : "helpers");
-        if (json_is(h, JSON_STRING)) {
-            style_foreign(&c->out, &c->style, INK_PLAIN, h->string, 60);
-        } else {
-            style_foreign(&c->out, &c->style, INK_PLAIN, show_str(h, "name"), 30);
-            if (show_is_set(h, "pid"))
-                buf_fmt(&c->out, ", pid %" PRId64, show_i64(h, "pid"));
-            if (show_str(h, "state").len) {
-                buf_cstr(&c->out, ", ");
-                style_foreign(&c->out, &c->style, INK_PLAIN, show_str(h, "state"), 30);
-            }
-            if (show_i64(h, "restarts"))
-                style_put(&c->out, &c->style, INK_YELLOW, ", started anew %s times",
-                          style_count(show_i64(h, "restarts"), text));
+        struct str state = show_str(h, "state");
+        bool is_down = str_is(state, "down");
+        style_put(&c->out, &c->style, INK_DIM, "  %-10s", i ? "" : name);
+        style_foreign(&c->out, &c->style, INK_PLAIN, show_str(h, "name"), 40);
+        buf_char(&c->out, ' ');
+        style_foreign(&c->out, &c->style, is_down ? INK_RED : INK_GREEN, state, 20);
+        if (show_i64(h, "pid") > 0)
+            buf_fmt(&c->out, ", pid %" PRId64, show_i64(h, "pid"));
+        if (show_is_set(h, "tools"))
+            buf_fmt(&c->out, ", %" PRId64 " tools", show_i64(h, "tools"));
+        if (show_i64(h, "starts") > 1)
+            style_put(&c->out, &c->style, INK_YELLOW, ", started %" PRId64 " times",
+                      show_i64(h, "starts"));
+        if (show_str(h, "error").len) {
+            buf_cstr(&c->out, ": ");
+            style_foreign(&c->out, &c->style, INK_RED, show_str(h, "error"), 200);
         }
         buf_char(&c->out, '\n');
     }
 }
 
+static void put_policy(struct ctl *c, const struct json *policy)
+{
+    style_put(&c->out, &c->style, INK_DIM, "  %-10s", "policy");
+    style_foreign(&c->out, &c->style, INK_PLAIN, str_slice(show_str(policy, "digest"), 0, 12), 12);
+    buf_fmt(&c->out, ", %" PRId64 " policies, %" PRId64 " workflows from ",
+            show_i64(policy, "policies"), show_i64(policy, "workflows"));
+    style_foreign(&c->out, &c->style, INK_PLAIN, show_str(policy, "dir"), 100);
+    buf_char(&c->out, '\n');
+}
+
 static void put_status(struct ctl *c, const struct json *s)
 {
     char text[STYLE_TEXT];
-    const struct json *runs = json_path(s, "runs.byState");
+    const struct json *store = json_get(s, "store"), *runs = json_get(s, "runs");
+    int64_t bytes = show_i64(s, "storeBytes");
     style_put(&c->out, &c->style, INK_BOLD, "reeved ");
     style_foreign(&c->out, &c->style, INK_BOLD, show_str(s, "version"), 30);
     buf_fmt(&c->out, ", pid %" PRId64 ", up %s\n", show_i64(s, "pid"),
             style_span(show_i64(s, "uptimeMs"), text));
-    put_counts(c, "runs",
-               runs                  ? runs
-               : json_get(s, "runs") ? json_get(s, "runs")
-                                     : json_path(s, "store.runs"));
-    const struct json *waiting = json_path(s, "store.waiting");
-    if (waiting)
-        put_counts(c, "waiting", waiting);
+    put_counts(c, "runs", runs ? runs : json_get(store, "runs"));
+    if (json_get(store, "waiting"))
+        put_counts(c, "waiting", json_get(store, "waiting"));
     style_put(&c->out, &c->style, INK_DIM, "  %-10s", "approvals");
-    buf_fmt(&c->out, "%" PRId64 " open\n", show_i64(json_get(s, "store"), "approvalsOpen"));
-    style_put(&c->out, &c->style, INK_DIM, "  %-10s", "policy");
-    style_foreign(&c->out, &c->style, INK_PLAIN,
-                  str_slice(show_str(json_get(s, "policy"), "digest"), 0, 12), 12);
-    style_put(&c->out, &c->style, INK_DIM, "\n  %-10s", "store");
-    int64_t bytes = show_i64(s, "storeBytes");
-    buf_fmt(&c->out, "%s\n",
-            style_bytes(bytes ? bytes : show_i64(json_get(s, "store"), "storeBytes"), text));
-    put_helpers(c, json_get(s, "helpers"));
+    buf_fmt(&c->out, "%" PRId64 " open\n", show_i64(store, "approvalsOpen"));
+    put_policy(c, json_get(s, "policy"));
+    style_put(&c->out, &c->style, INK_DIM, "  %-10s", "store");
+    buf_fmt(&c->out, "%s\n", style_bytes(bytes ? bytes : show_i64(store, "storeBytes"), text));
+    put_processes(c, "helpers", json_get(s, "helpers"));
+    put_processes(c, "servers", json_get(s, "servers"));
 }
 
 int cmd_status(struct ctl *c)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sandbox/os/fd.h"
+#include "sandbox/os/sock.h"
 #include "tests/lib/control_lab.h"
 
 static int set_up(void **state)
@@ -130,6 +131,18 @@ static void bad_reads_are_told_why(void **state)
 
 /* ---- changing -------------------------------------------------------------------------------- */
 
+/* What reeved is to be told of us. */
+static void put_own_peer(char *text, size_t size)
+{
+    gid_t gids[256];
+    int n = getgroups(ARRAY_LEN(gids), gids);
+    size_t used = (size_t)snprintf(text, size, "{\"uid\":%u,\"gid\":%u,\"pid\":%d,\"gids\":[",
+                                   (unsigned)getuid(), (unsigned)getgid(), getpid());
+    for (int i = 0; i < n; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%u", i ? "," : "", (unsigned)gids[i]);
+    snprintf(text + used, size - used, "]}");
+}
+
 static void changes_are_messages_with_the_peers_credentials(void **state)
 {
     static const struct {
@@ -156,11 +169,10 @@ static void changes_are_messages_with_the_peers_credentials(void **state)
          "{\"event\":{\"id\":\"1\"},\"workflow\":\"w\"}"},
     };
     struct lab *lab = *state;
-    char peer[128];
+    char peer[8192];
     lab_config(lab, NULL);
-    lab->result = "{\"done\":[1,2.50]}";
-    snprintf(peer, sizeof(peer), "{\"uid\":%u,\"gid\":%u,\"pid\":%d}", (unsigned)getuid(),
-             (unsigned)getgid(), getpid());
+    lab->result = "{\"done\":[1,2.50],\"digest\":\"d\"}";
+    put_own_peer(peer, sizeof(peer));
     for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
         int status = lab_request(lab, "POST", ROWS[i].target, ROWS[i].body);
         bool is_event = strcmp(ROWS[i].method, "event/send") == 0;
@@ -170,7 +182,7 @@ static void changes_are_messages_with_the_peers_credentials(void **state)
         assert_string_equal(lab->method, ROWS[i].method);
         assert_string_equal(lab->params, ROWS[i].params);
         assert_string_equal(lab->peer, peer);
-        assert_str(str_trim(lab->body), "{\"done\":[1,2.50]}");
+        assert_str(str_trim(lab->body), lab->result);
     }
 }
 
@@ -260,6 +272,16 @@ static void reeveds_errors_keep_their_meaning(void **state)
         const struct json *d = json_get(lab_json(lab), "diagnostics");
         assert_row((d != NULL) == (ROWS[i].data != NULL), i, "diagnostics");
     }
+}
+
+static void a_set_with_errors_is_a_422(void **state)
+{
+    struct lab *lab = *state;
+    lab_config(lab, NULL);
+    lab->result = "{\"diagnostics\":[{\"file\":\"a.cedar\",\"line\":3}]}";
+    assert_int_equal(lab_request(lab, "POST", "/v1/policy/load", "{}"), 422);
+    assert_int_equal(json_get(lab_json(lab), "diagnostics")->array.count, 1);
+    assert_int_equal(lab_request(lab, "POST", "/v1/runs/1/pause", "{}"), 200);
 }
 
 static void a_silent_reeved_is_a_timeout(void **state)
@@ -360,6 +382,7 @@ static void each_role_opens_its_rows_only(void **state)
         {"admin", 200, 200, 200, 200},
     };
     struct lab *lab = *state;
+    lab->result = "{\"digest\":\"d\"}";
     for (size_t i = 0; i < ARRAY_LEN(ROWS); i++) {
         char roles[128];
         snprintf(roles, sizeof(roles), "[{\"role\":\"%s\",\"uids\":[%u]}]", ROWS[i].role,
@@ -454,6 +477,7 @@ int main(void)
         T(changes_are_messages_with_the_peers_credentials),
         T(bodies_of_another_form_never_reach_reeved),
         T(reeveds_errors_keep_their_meaning),
+        T(a_set_with_errors_is_a_422),
         T(a_silent_reeved_is_a_timeout),
         T(a_client_that_left_is_forgotten),
         T(reeveds_loss_ends_it),
