@@ -108,11 +108,13 @@ static void check_pair(struct arena *arena, struct str a, struct str b)
 {
     struct buf first, second;
 
-    if (canonical(arena, a, JCS_EXACT, &first) & canonical(arena, b, JCS_EXACT, &second)) {
-        if (str_eq(buf_str(&first), buf_str(&second)) && !is_long_exponent(a) &&
-            !is_long_exponent(b))
-            must(same_decimal(str_trim(a), str_trim(b)));
-    }
+    bool has_first = canonical(arena, a, JCS_EXACT, &first);
+    bool has_second = canonical(arena, b, JCS_EXACT, &second);
+
+    /* Both are called whatever the first says: each sets its buffer up. */
+    if (has_first && has_second && str_eq(buf_str(&first), buf_str(&second)) &&
+        !is_long_exponent(a) && !is_long_exponent(b))
+        must(same_decimal(str_trim(a), str_trim(b)));
     buf_release(&first);
     buf_release(&second);
 }
