@@ -340,6 +340,8 @@ int house_parse(const struct house_text *texts, size_t n, struct str dir,
                            .on_ref = link_use,
                            .arg = &b.link};
     rc = read_all(&b);
+    if (rc == 0 && diags->failed)
+        rc = -ENOMEM;
     if (rc < 0)
         rc = err_set(err, -rc, "out of memory");
     else if (diags_has_errors(diags))
