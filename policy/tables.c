@@ -377,7 +377,7 @@ static const struct bind_row team_rows[] = {
 const struct bind_table tables_team = BIND_TABLE_OF("a team", team_rows, struct team, NULL);
 
 static const struct bind_row person_rows[] = {
-    ROW("user", BIND_NAME, struct person, name, .flags = BIND_REQUIRED),
+    ROW("user", BIND_NAME, struct person, name, .flags = BIND_REQUIRED | BIND_EXPAND),
     ROW("uid", BIND_INT, struct person, uid, RANGE(-1, 0, INT64_C(4294967294))),
     ROW("teams", BIND_NAMES, struct person, teams, .ref = REF_TEAM, .max = 64),
 };

@@ -52,6 +52,7 @@ void effect_free(struct effect *e)
     ev_timer_free(e->again);
     arena_release(&e->arena);
     free(e);
+    run_consider_parking(r);
     run_put(r);
 }
 

@@ -151,6 +151,7 @@ static void listing_free(struct listing *l)
     }
     tool_want_drop(l->want);
     free(l);
+    run_consider_parking(r);
     run_put(r);
 }
 
