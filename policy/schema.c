@@ -385,7 +385,8 @@ static int fail_member(struct schema_run *r, struct str name, const char *what, 
     bool room = r->path_len < PATH_MAX_PARTS;
     if (room)
         r->path[r->path_len++] = (struct part){.name = name};
-    int rc = hint.len > 0 ? fail(r, "%s; did you mean `%.*s`?", what, STR_FMT(hint)) : fail(r, "%s", what);
+    int rc = hint.len > 0 ? fail(r, "%s; did you mean `%.*s`?", what, STR_FMT(hint))
+                          : fail(r, "%s", what);
     if (room)
         r->path_len--;
     return rc;
