@@ -162,7 +162,7 @@ static void put_decimal(struct buf *out, const struct decimal *d)
         buf_char(out, '-');
     if (n <= point && point <= 21) {
         buf_fmt(out, "%.*s%.*s", n, d->digits, point - n, "000000000000000000000");
-    } else if (point > 0 && point <= 21) {
+    } else if (point > 0 && point < n) {
         buf_fmt(out, "%.*s.%s", point, d->digits, d->digits + point);
     } else if (point > -6 && point <= 0) {
         buf_fmt(out, "0.%.*s%s", -point, "00000", d->digits);
@@ -192,7 +192,9 @@ static int nearest(struct str raw, const struct decimal *written, struct decimal
     if (__builtin_isinf(v))
         return err_set(err, ERANGE, "a number beyond the range of a double: %.*s",
                        (int)MIN(raw.len, (size_t)40), raw.ptr);
-    *ret = v == 0 ? (struct decimal){0} : shortest(v < 0 ? -v : v);
+    *ret = (struct decimal){0};
+    if (v != 0)
+        *ret = shortest(v < 0 ? -v : v);
     ret->negative = v < 0;
     return 0;
 }
