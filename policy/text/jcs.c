@@ -127,7 +127,7 @@ static struct decimal shortest(double v)
 {
     uint64_t bits;
     bool power_of_two, subnormal;
-    struct decimal d;
+    struct decimal d = {0};
 
     memcpy(&bits, &v, sizeof(bits));
     power_of_two = (bits & ((UINT64_C(1) << 52) - 1)) == 0;
