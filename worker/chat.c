@@ -85,8 +85,12 @@ static int read_call(struct arena *arena, const struct json *v, unsigned turn, s
         rc = json_str_or(v, "id", STR_NONE, &call->id, err);
     if (rc >= 0)
         rc = json_want_str(function, "name", &call->name, err);
-    if (rc < 0)
-        return err_set(err, EBADMSG, "tool call %zu: %s", at + 1, err->text);
+    if (rc < 0) {
+        (void)err_wrap(err, "tool call %zu", at + 1);
+        if (err)
+            err->number = EBADMSG; /* whatever is amiss, it is the reply's fault */
+        return -EBADMSG;
+    }
     if (call->name.len == 0 || call->name.len > CALL_NAME_MAX || call->id.len > CALL_ID_MAX)
         return err_set(err, EBADMSG, "tool call %zu: its name or id is empty or too long", at + 1);
     if (call->id.len == 0)

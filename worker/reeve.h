@@ -19,7 +19,7 @@
  * JSON text and come out as trees. All functions work under the strict profile: they use read, write and
  * poll on the one socket and memory, nothing else. Not thread-safe: one thread uses a struct reeve.
  *
- * Results: >= 0 good. -Exxx otherwise, with text in err. What the broker refuses is mapped to
+ * Results: >= 0 good. -Exxx otherwise, with text in err (never NULL here). What the broker refuses is mapped to
  *     -EACCES denied by policy   -EDQUOT a limit of the run    -ECANCELED the run was cancelled
  *     -ESTALE diverged           -EHOSTDOWN unavailable        -ETIMEDOUT  -ENOENT  -EEXIST  -EINVAL params
  *     -ENOSYS no such method     -EPROTO not in this state     -EREMOTEIO all else
