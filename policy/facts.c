@@ -515,8 +515,10 @@ int facts_parse(struct str json, struct arena *a, struct facts *ret, struct err 
     const struct json *v = NULL;
     struct json_limits limits = {TEXT_MAX, 64, 1u << 20};
     int rc = json_parse(a, json, &limits, &v, NULL, err);
-    if (rc < 0)
-        return err_wrap(err, "facts");
+    if (rc < 0) {
+        err_wrap(err, "facts");
+        return rc;
+    }
     if (!json_is(v, JSON_OBJECT))
         return err_set(err, EINVAL, "facts: %s, not an object", json_type_name(v->type));
     struct reader r = {.arena = a, .err = err};

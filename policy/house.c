@@ -486,6 +486,6 @@ int house_load(const char *path, const struct house_options *o, struct diags *di
     rc = load_listing(dir, whole, o, diags, ret, err);
     free(whole);
     if (rc < 0 && rc != -EINVAL)
-        return err_wrap(err, "load \"%s\"", path);
+        err_wrap(err, "load \"%s\"", path);
     return rc;
 }

@@ -534,7 +534,9 @@ static void finish_server(struct bind *b, const struct yaml *node, void *object)
 {
     struct server *s = object;
     const struct yaml *command = yaml_get(node, "command");
-    if (command && command->first && (s->command.count == 0 || !bind_is_path(s->command.items[0])))
+    /* When all of its texts could be read. */
+    if (command && command->first && s->command.count == command->count &&
+        !bind_is_path(s->command.items[0]))
         bind_error(b, command->first,
                    "the absolute path of a program, such as /usr/bin/node or ${dir}/ledger",
                    "the command does not begin with a path");

@@ -180,8 +180,10 @@ static int fill(struct box *box, struct str text, struct diags *d, struct err *e
     struct yaml *root = NULL;
     struct json_limits limits = {TEXT_MAX, 32, 1u << 20};
     int rc = json_parse(&box->arena, text, &limits, &v, NULL, err);
-    if (rc < 0)
-        return err_wrap(err, "workflow version");
+    if (rc < 0) {
+        err_wrap(err, "workflow version");
+        return rc;
+    }
     if (yaml_of_json(&box->arena, text, v, &root) < 0)
         return err_set(err, ENOMEM, "out of memory");
     ssize_t file = diags_file(d, STR("version"), text);
@@ -191,8 +193,8 @@ static int fill(struct box *box, struct str text, struct diags *d, struct err *e
     rc = read_tree(box, &b, root, err);
     if (rc < 0)
         return rc;
-    if (b.status < 0)
-        return err_set(err, -b.status, "out of memory");
+    if (b.status < 0 || d->failed)
+        return err_set(err, ENOMEM, "out of memory");
     if (diags_has_errors(d))
         return err_set(err, EBADMSG, "workflow version: %s",
                        d->count > 0 ? d->items[0].message : "out of memory");
