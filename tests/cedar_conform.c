@@ -379,6 +379,27 @@ static bool accepts_policy(const struct json *j, bool is_template, bool *ret_sam
     return accepted;
 }
 
+/* A kind of our own: one policy in the JSON policy format. */
+static bool accepts_json_policy(const struct json *j, bool *ret_same, struct buf *detail)
+{
+    struct cedar_policies *set = cedar_policies_new(&(struct cedar_load){.templates = false});
+    struct diags diags;
+    struct err err = ERR_INIT;
+    bool accepted;
+
+    diags_init(&diags);
+    accepted = set && json_get(j, "json") &&
+               cedar_policies_add_json(set, STR("policy0"), json_get(j, "json"), &err) == 0 &&
+               cedar_policies_seal(set, &diags) == 0;
+    if (accepted)
+        *ret_same = decide_syntax(set, j, detail);
+    else
+        buf_cstr(detail, err.text);
+    cedar_policies_free(set);
+    diags_release(&diags);
+    return accepted;
+}
+
 static bool accepts_entities(const struct json *j, struct buf *detail)
 {
     struct err err = ERR_INIT;
@@ -413,6 +434,8 @@ static void syntax(struct run *r, const struct json *j)
     buf_init(&text, 1 << 20);
     if (str_is(kind, "entities"))
         accepted = accepts_entities(j, &detail);
+    else if (str_is(kind, "json_policy"))
+        accepted = accepts_json_policy(j, &same, &detail);
     else if (str_is(kind, "context"))
         accepted = accepts_context(j, &detail);
     else

@@ -115,6 +115,11 @@ static int decode(struct arena *arena, struct str raw, size_t *at, bool pattern,
             *ret_fault = (struct cedar_escape_fault){start, *at - start};
             return -EINVAL;
         }
+        /* Cedar's own engine decodes first: \x2a and \u{2a} are wildcards, only \* is a star. */
+        if (pattern && c == '*' && raw.ptr[start + 1] != '*') {
+            (*at)--; /* the caller steps over one byte of star */
+            break;
+        }
         len += utf8_encode(c, out + len);
     }
     *ret = (struct str){out, len};
@@ -136,7 +141,7 @@ int cedar_escape_pattern(struct arena *arena, struct str raw, struct cedar_patte
     struct str *parts;
 
     for (size_t i = 0; i < raw.len; i++)
-        stars += raw.ptr[i] == '*'; /* an upper bound: some may be escaped */
+        stars += raw.ptr[i] == '*' || raw.ptr[i] == '\\'; /* at most: \x2a is a star too */
     parts = ARENA_ARRAY(arena, stars + 1, struct str);
     if (!parts)
         return -ENOMEM;

@@ -596,7 +596,7 @@ static int read_target(struct reader *r, const struct json *j, unsigned part,
     const struct json *slot = json_get(j, "slot"), *entity = json_get(j, "entity");
     struct cedar_uid *uid;
 
-    if (slot) {
+    if (slot && !entity) {
         if (part == CEDAR_PART_ACTION || !json_is(slot, JSON_STRING) || slot->string.len < 1 ||
             slot->string.ptr[0] != '?' ||
             !str_is(str_slice(slot->string, 1, slot->string.len), cedar_part_name(part)))
@@ -636,9 +636,14 @@ static int read_entities(struct reader *r, const struct json *list, struct cedar
 static int read_is_scope(struct reader *r, const struct json *j, unsigned part,
                          struct cedar_scope *scope)
 {
+    static const char *const names[] = {"op", "entity_type", "in"};
     const struct json *inside = json_get(j, "in");
-    int rc = want_type(r, j, "entity_type", &scope->type);
+    int rc = only(r, j, names, 3);
 
+    if (json_is(inside, JSON_NULL))
+        inside = NULL;
+    if (rc == 0)
+        rc = want_type(r, j, "entity_type", &scope->type);
     scope->op = inside ? CEDAR_SCOPE_IS_IN : CEDAR_SCOPE_IS;
     if (rc == 0 && inside)
         rc = in(r, "in", read_target(r, inside, part, scope));
@@ -660,7 +665,7 @@ static int read_scope_op(struct reader *r, const struct json *j, unsigned part,
     }
     if (str_is(op->string, "in")) {
         scope->op = CEDAR_SCOPE_IN;
-        if (part == CEDAR_PART_ACTION && json_is(list, JSON_ARRAY))
+        if (part == CEDAR_PART_ACTION && json_is(list, JSON_ARRAY) && !json_get(j, "entity"))
             return read_entities(r, list, scope);
         return read_target(r, j, part, scope);
     }
