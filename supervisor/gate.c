@@ -144,7 +144,7 @@ int gate_open_question(struct run *r, const struct step_ask *q, struct err *err)
     struct ask_gate gate;
     struct err why = ERR_INIT;
     struct step *s;
-    int64_t id;
+    int64_t id = 0;
     arena_init(&a, 65536);
     if (question_gate(q->parsed, &a, &gate, &why) < 0) {
         arena_release(&a);

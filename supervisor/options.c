@@ -21,7 +21,7 @@ _Static_assert(ARRAY_LEN(rows) == OPTION_COUNT, "a row each");
 static void long_name(const char *name, char out[32])
 {
     size_t i = 0;
-    for (; name[i] && i < 31; i++)
+    for (; i < 31 && name[i]; i++)
         out[i] = name[i] == '_' ? '-' : name[i];
     out[i] = '\0';
 }

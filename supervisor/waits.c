@@ -272,7 +272,7 @@ static int wait_one(struct reeved *rv, int64_t run, int64_t seq, int64_t doc,
 {
     struct arena a;
     struct str params;
-    const struct json *parsed;
+    const struct json *parsed = NULL;
     struct run *r;
     arena_init(&a, RUN_MESSAGE_ARENA);
     int e = store_doc_get(rv->store, doc, &a, &params, err);
