@@ -94,13 +94,20 @@ static void put_began(const struct json *run, const struct style *s, struct buf 
     buf_char(out, '\n');
 }
 
+static void put_count(struct buf *out, const char *before, int64_t n, const char *one,
+                      const char *many)
+{
+    char text[STYLE_TEXT];
+    buf_fmt(out, "%s%s %s", before, style_count(n, text), n == 1 ? one : many);
+}
+
 static void put_used(const struct json *run, const struct style *s, struct buf *out)
 {
     char a[STYLE_TEXT], b[STYLE_TEXT];
     label(out, s, "used");
-    buf_fmt(out, "%s steps", style_count(show_i64(run, "steps"), a));
-    buf_fmt(out, "%s%s model calls", dot(s), style_count(show_i64(run, "modelCalls"), a));
-    buf_fmt(out, "%s%s tool calls", dot(s), style_count(show_i64(run, "toolCalls"), a));
+    put_count(out, "", show_i64(run, "steps"), "step", "steps");
+    put_count(out, dot(s), show_i64(run, "modelCalls"), "model call", "model calls");
+    put_count(out, dot(s), show_i64(run, "toolCalls"), "tool call", "tool calls");
     buf_fmt(out, "%s%s in, %s out tokens", dot(s), style_count(show_i64(run, "inputTokens"), a),
             style_count(show_i64(run, "outputTokens"), b));
     struct str cost = show_number(run, "cost");
@@ -280,21 +287,33 @@ static bool has_items(const struct json *list)
     return json_is(list, JSON_ARRAY) && list->array.count > 0;
 }
 
+/* Whether the step's own reason says no more than its decision. */
+static bool is_reason_said(const struct json *step)
+{
+    return json_is(json_get(step, "allow"), JSON_BOOL) && !show_bool(step, "allow") &&
+           (!has_items(json_get(step, "policies")) ||
+            str_starts(show_str(step, "reason"), STR("denied by ")));
+}
+
 static void put_decision(struct drawing *d, const struct json *step, bool children)
 {
     const struct json *allow = json_get(step, "allow"), *policies = json_get(step, "policies");
+    struct str reason = show_str(step, "reason");
     if (!json_is(allow, JSON_BOOL))
         return;
+    const char *said = !allow->boolean                                      ? "denied by "
+                       : str_starts(show_str(step, "ask"), STR("propose:")) ? "put to people by "
+                                                                            : "allowed by ";
     size_t room = detail(d, children);
     if (has_items(policies)) {
-        style_put(d->out, d->s, allow->boolean ? INK_GREEN : INK_RED, "%s",
-                  allow->boolean ? "allowed by " : "denied by ");
-        put_names(d, policies, room - 11);
+        style_put(d->out, d->s, allow->boolean ? INK_GREEN : INK_RED, "%s", said);
+        put_names(d, policies, room - strlen(said));
     } else if (allow->boolean) {
         style_put(d->out, d->s, INK_GREEN, "allowed");
     } else {
         style_put(d->out, d->s, INK_RED, "denied: ");
-        buf_cstr(d->out, "no policy permits it");
+        style_foreign(d->out, d->s, INK_PLAIN, reason.len ? reason : STR("no policy permits it"),
+                      room - 8);
     }
     buf_char(d->out, '\n');
 }
@@ -346,19 +365,20 @@ static void put_gate(struct drawing *d, const struct json *step, bool children)
 static void put_reason(struct drawing *d, const struct json *step, bool children)
 {
     struct str reason = show_str(step, "reason"), state = show_str(step, "state");
+    bool is_unknown = str_is(state, "unknown");
     int64_t tries = show_i64(step, "tries");
     if (tries > 1) {
         detail(d, children);
         style_put(d->out, d->s, INK_YELLOW, "tried %" PRId64 " times", tries);
         buf_char(d->out, '\n');
     }
-    bool is_said = json_is(json_get(step, "allow"), JSON_BOOL) && !show_bool(step, "allow") &&
-                   str_starts(reason, STR("denied by "));
-    if (!reason.len || is_said)
+    if (!reason.len || is_reason_said(step))
         return;
     size_t room = detail(d, children);
+    if (is_unknown)
+        style_put(d->out, d->s, INK_YELLOW, "outcome unknown: ");
     style_foreign(d->out, d->s, str_is(state, "committed") ? INK_DIM : style_state_ink(state),
-                  reason, room);
+                  reason, is_unknown ? room - 17 : room);
     buf_char(d->out, '\n');
 }
 
@@ -497,7 +517,7 @@ static void put_log(const struct json *trace, const struct style *s, struct buf 
                   show_time(line, "at", &at) ? style_clock(s, at, clock) : "        ");
         cells_pad(out, style_foreign(out, s, is_bad ? INK_YELLOW : INK_DIM, level, 5), 6);
         cells_pad(out, style_foreign(out, s, INK_CYAN, show_str(line, "unit"), 14), 15);
-        style_foreign(out, s, INK_PLAIN, show_str(line, "text"), MAX(s->width, 62u) - 32);
+        style_foreign(out, s, INK_PLAIN, show_str(line, "text"), MAX(s->width, 52u) - 32);
         buf_char(out, '\n');
     }
 }
