@@ -94,6 +94,39 @@ static void maps_without_clobbering(void **state)
     }
 }
 
+/* The copies that are made on the way must not land on a target either. */
+static void maps_many(void **state)
+{
+    enum { N = 12 };
+    int fds[N] = {-1, -1, -1, -1, -1, -1}, ends[N], pidfd = -1;
+    struct proc_exit e;
+    struct err err = ERR_INIT;
+    (void)state;
+    for (int i = 6; i < N; i++) {
+        int both[2];
+        assert_int_equal(pipe2(both, O_CLOEXEC | O_NONBLOCK), 0);
+        ends[i] = fcntl(both[0], F_DUPFD_CLOEXEC, 100); /* up, so that the low numbers are free */
+        fds[i] = fcntl(both[1], F_DUPFD_CLOEXEC, 100);
+        assert_true(ends[i] >= 100 && fds[i] >= 100);
+        close(both[0]);
+        close(both[1]);
+    }
+    const char *argv[] = {"bash", "-c", "for i in 6 7 8 9 10 11; do echo $i >&$i; done", NULL},
+               *env[] = {NULL};
+    if (proc_spawn(&(struct proc_spawn){"/bin/bash", argv, env, fds, N}, NULL, &pidfd, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(proc_wait(pidfd, true, &e, &err), 0);
+    assert_int_equal(e.code, 0);
+    for (int i = 6; i < N; i++) {
+        char text[16] = {0};
+        assert_true(read(ends[i], text, sizeof text - 1) > 0);
+        assert_int_equal(strtol(text, NULL, 10), i);
+        close(ends[i]);
+        close(fds[i]);
+    }
+    close(pidfd);
+}
+
 static void resets_signals(void **state)
 {
     int out[2];
@@ -147,9 +180,9 @@ static void waits_without_blocking(void **state)
     struct err err = ERR_INIT;
     (void)state;
     assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-    int fds[] = {in[0]};
+    int fds[] = {in[0], -1, -1};
     const char *argv[] = {"cat", NULL}, *env[] = {NULL};
-    struct proc_spawn s = {"/bin/cat", argv, env, fds, 1};
+    struct proc_spawn s = {"/bin/cat", argv, env, fds, 3};
     FD_AUTO int pidfd = -1;
     assert_int_equal(proc_spawn(&s, NULL, &pidfd, &err), 0);
     assert_int_equal(proc_wait(pidfd, false, &e, &err), -EAGAIN);
@@ -200,9 +233,13 @@ static void hardens_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gives_what_is_named),    cmocka_unit_test(maps_without_clobbering),
-        cmocka_unit_test(resets_signals),         cmocka_unit_test(tells_the_end),
-        cmocka_unit_test(waits_without_blocking), cmocka_unit_test(says_what_cannot_start),
+        cmocka_unit_test(gives_what_is_named),
+        cmocka_unit_test(maps_without_clobbering),
+        cmocka_unit_test(maps_many),
+        cmocka_unit_test(resets_signals),
+        cmocka_unit_test(tells_the_end),
+        cmocka_unit_test(waits_without_blocking),
+        cmocka_unit_test(says_what_cannot_start),
         cmocka_unit_test(hardens_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
