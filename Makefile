@@ -153,7 +153,7 @@ test_sources := $(sort $(shell find tests/unit tests/fault -name '*.c' 2>/dev/nu
 test_bins    := $(patsubst %.c,$(BUILD)/%,$(test_sources))
 fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_bins    := $(patsubst %.c,$(BUILD)/%,$(fuzz_sources))
-tool_sources := $(sort $(shell find tests/sys tests/escape tests/crash tests/lint tests/bench -name '*.c' 2>/dev/null))
+tool_sources := $(filter-out tests/escape/inside/%,$(sort $(shell find tests/sys tests/escape tests/crash tests/lint tests/bench -name '*.c' 2>/dev/null)))
 tool_bins    := $(patsubst %.c,$(BUILD)/%,$(tool_sources))
 test_archives := $(foreach p,$(TEST_PARTS),$(call archive,$(p)))
 lib_objects  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/lib/*.c))
@@ -173,6 +173,13 @@ $(fuzz_bins): $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/te
 	@echo "  LINK  $(@F)"
 	@$(call link_test,$< $(BUILD)/obj/tests/fuzz/replay.o)
 
+# What attacks from inside: one static file, so that it is a strict worker as well.
+escape_inside := $(if $(SAN),,$(BUILD)/tests/escape-inside)
+$(BUILD)/tests/escape-inside: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/escape/inside/*.c)) $(foreach p,sandbox os text,$(call archive,$(p)))
+	@mkdir -p $(@D)
+	@echo "  LINK  $(@F)"
+	@$(CC) $(CFLAGS_ALL) $(filter-out -pie,$(LDFLAGS_ALL)) -static-pie -o $@ $^
+
 $(BUILD)/json_check: $(BUILD)/obj/tests/json_check.o $(call archive,os) $(call archive,text)
 	@echo "  LINK  $(@F)"
 	@$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(call libflags,libcrypto)
@@ -180,7 +187,7 @@ $(BUILD)/cedar_conform: $(BUILD)/obj/tests/cedar_conform.o $(call archive,cedar)
 	@echo "  LINK  $(@F)"
 	@$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(call libflags,libcrypto)
 
-tests-build: all $(test_bins) $(fuzz_bins) $(tool_bins)
+tests-build: all $(test_bins) $(fuzz_bins) $(tool_bins) $(escape_inside)
 
 # Every kind of test, in one report that ends with `N passed, N failed, N skipped`.
 check: deps-test

@@ -25,23 +25,24 @@ _Noreturn static void fail(const struct apply *a, enum layer layer, const struct
     _exit(127);
 }
 
-/* ---- descriptors ------------------------------------------------------------------------------------ */
+/* ---- descriptors
+ * ------------------------------------------------------------------------------------ */
 
 static int compare_fds(const void *a, const void *b)
 {
     return *(const int *)a - *(const int *)b;
 }
 
-/* Closes all but those of the start: reeve-spawn holds other runs' sockets, which this child, a copy of
- * it, must not keep while it works (nor hold open when their peers wait for an end). */
+/* Closes all but those of the start: reeve-spawn holds other runs' sockets, which this child, a
+ * copy of it, must not keep while it works (nor hold open when their peers wait for an end). */
 static int keep_only(const struct apply *a, struct err *err)
 {
     int keep[APPLY_FDS_MAX + APPLY_IDMAPS_MAX + 16];
     size_t n = 0;
     unsigned from = 0;
 
-    const int singles[] = {a->start_fd,    a->null_fd,  a->exec_fd,  a->netns_fd, a->root_fd,
-                           a->landlock_fd, a->tasks[0], a->tasks[1]};
+    const int singles[] = {a->start_fd, a->null_fd,     a->exec_fd,  a->netns_fd,
+                           a->root_fd,  a->landlock_fd, a->tasks[0], a->tasks[1]};
     for (size_t i = 0; i < ARRAY_LEN(singles); i++)
         keep[n++] = singles[i];
     for (size_t i = 0; i < a->fd_count; i++)
@@ -61,7 +62,8 @@ static int keep_only(const struct apply *a, struct err *err)
     return 0;
 }
 
-/* Descriptor i becomes fds[i]; the start socket and the program move up behind them, close-on-exec. */
+/* Descriptor i becomes fds[i]; the start socket and the program move up behind them, close-on-exec.
+ */
 static int arrange(struct apply *a, struct err *err)
 {
     int high[APPLY_FDS_MAX], *moved[] = {&a->start_fd, &a->exec_fd, &a->landlock_fd};
@@ -105,7 +107,8 @@ static int reset_signals(struct err *err)
     return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? err_set(err, EINVAL, "signals") : 0;
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------- */
+/* ---- steps
+ * ---------------------------------------------------------------------------------------------- */
 
 static int enter_cgroups(const struct apply *a, struct err *err)
 {
@@ -160,8 +163,8 @@ static int become(const struct apply *a, struct err *err)
     return caps_become(a->plan->uid, a->plan->gid, a->plan->privileged, err);
 }
 
-/* Changing the user id cleared the first one (trap 1). If reeve-spawn died before this line, nobody sends
- * the signal: its end of the start socket is then closed. */
+/* Changing the user id cleared the first one (trap 1). If reeve-spawn died before this line, nobody
+ * sends the signal: its end of the start socket is then closed. */
 static int tie_life(const struct apply *a, struct err *err)
 {
     struct pollfd p = {.fd = a->start_fd};
@@ -213,8 +216,9 @@ static int run_program(const struct apply *a, struct err *err)
     else
         rc = kernel_execve(a->plan->program, a->argv, a->env);
     return err_sys(err, -rc, "\"%s\"%s", a->plan->program,
-                   rc == -ENOENT ? " (or its loader or interpreter is not in its root)"
-                   : rc == -EACCES ? " (not executable, or its interpreter is not granted)" : "");
+                   rc == -ENOENT   ? " (or its loader or interpreter is not in its root)"
+                   : rc == -EACCES ? " (not executable, or its interpreter is not granted)"
+                                   : "");
 }
 
 struct step {
@@ -224,23 +228,23 @@ struct step {
 
 /* Before the descriptors are arranged: with all rights, and with the host's root to build from. */
 static const struct step early[] = {
-    {LAYER_CGROUP, enter_cgroups},   /* first: everything after is counted */
-    {LAYER_USER, enter_user},        /* before anything that needs a right */
-    {LAYER_NETWORK, enter_network},  /* entering needs the right that identity gives up */
+    {LAYER_CGROUP, enter_cgroups},  /* first: everything after is counted */
+    {LAYER_USER, enter_user},       /* before anything that needs a right */
+    {LAYER_NETWORK, enter_network}, /* entering needs the right that identity gives up */
     {LAYER_SESSION, enter_session},
-    {LAYER_SYSCTL, set_sysctl},      /* needs the host's /proc: before own root */
+    {LAYER_SYSCTL, set_sysctl}, /* needs the host's /proc: before own root */
     {LAYER_ROOT, enter_root},
 };
-/* Behind its root and with its own descriptors alone: rights go, in the order in which each one lets the
- * next be taken away; what needs none comes after. */
+/* Behind its root and with its own descriptors alone: rights go, in the order in which each one
+ * lets the next be taken away; what needs none comes after. */
 static const struct step late[] = {
-    {LAYER_LIMITS, set_limits},        /* after mounts: set-up must not trip over them */
-    {LAYER_CAPABILITIES, bound_caps},  /* needs CAP_SETPCAP: before identity */
-    {LAYER_IDENTITY, become},          /* groups, ids, then every capability */
-    {LAYER_LIFETIME, tie_life},        /* after ids: changing them clears it */
+    {LAYER_LIMITS, set_limits},         /* after mounts: set-up must not trip over them */
+    {LAYER_CAPABILITIES, bound_caps},   /* needs CAP_SETPCAP: before identity */
+    {LAYER_IDENTITY, become},           /* groups, ids, then every capability */
+    {LAYER_LIFETIME, tie_life},         /* after ids: changing them clears it */
     {LAYER_NO_NEW_PRIVS, no_new_privs}, /* Landlock and seccomp ask for it */
-    {LAYER_LANDLOCK, enter_landlock},  /* needs system calls that no filter has: before seccomp */
-    {LAYER_SECCOMP, enter_seccomp},    /* last */
+    {LAYER_LANDLOCK, enter_landlock},   /* needs system calls that no filter has: before seccomp */
+    {LAYER_SECCOMP, enter_seccomp},     /* last */
     {LAYER_EXEC, run_program},
 };
 

@@ -1,6 +1,6 @@
 /*
- * caps.c: see caps.h. The child's half makes the system calls itself: libcap-ng looks into /proc, which
- * the child's root does not have, and 143 us a start is what that costs.
+ * caps.c: see caps.h. The child's half makes the system calls itself: libcap-ng looks into /proc,
+ * which the child's root does not have, and 143 us a start is what that costs.
  */
 #include "sandbox/caps.h"
 
@@ -61,10 +61,10 @@ int caps_drop_all(struct err *err)
 static const int spawn_needs[] = {
     CAP_SYS_ADMIN,    /* namespaces, mounts, host name */
     CAP_SYS_RESOURCE, /* limits above its own; not everybody has it: limits then only go down */
-    CAP_SETUID,       CAP_SETGID, /* the children's ids */
-    CAP_SETPCAP,      /* their bounding sets */
-    CAP_SYS_PTRACE,   /* taking listeners of undumpable children */
-    CAP_NET_ADMIN,    /* their loopback */
+    CAP_SETUID,       CAP_SETGID,                      /* the children's ids */
+    CAP_SETPCAP,                                       /* their bounding sets */
+    CAP_SYS_PTRACE,                                    /* taking listeners of undumpable children */
+    CAP_NET_ADMIN,                                     /* their loopback */
     CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, /* groups, granted files, secrets */
     CAP_KILL,
 };
@@ -79,9 +79,9 @@ int caps_keep_for_spawn(struct err *err)
     capng_clear(CAPNG_SELECT_BOTH);
     for (size_t i = 0; i < ARRAY_LEN(spawn_needs); i++)
         if ((permitted >> spawn_needs[i] & 1) != 0)
-            (void)capng_update(CAPNG_ADD,
-                               (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET),
-                               (unsigned)spawn_needs[i]);
+            (void)capng_update(
+                CAPNG_ADD, (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET),
+                (unsigned)spawn_needs[i]);
     return capng_apply(CAPNG_SELECT_BOTH) != 0
                ? err_set(err, EPERM, "capabilities: cannot keep the needed ones alone")
                : 0;

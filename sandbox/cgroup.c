@@ -1,6 +1,6 @@
 /*
- * cgroup.c: see cgroup.h; cgroups(7), Documentation/admin-guide/cgroup-v2 and cgroup-v1/memory. Trusts the
- * kernel's files, bounds what it reads of them.
+ * cgroup.c: see cgroup.h; cgroups(7), Documentation/admin-guide/cgroup-v2 and cgroup-v1/memory.
+ * Trusts the kernel's files, bounds what it reads of them.
  */
 #include "sandbox/cgroup.h"
 
@@ -14,9 +14,10 @@
 #include "sandbox/os/sys.h"
 
 #define TEXT_MAX 65536
-#define DIR_MAX 1024
+#define DIR_MAX  1024
 
-/* ---- small files ----------------------------------------------------------------------------------- */
+/* ---- small files
+ * ----------------------------------------------------------------------------------- */
 
 /* Whole text of a kernel file (their size is 0, so it is read to the end); NUL-terminated. */
 static ssize_t read_text(int dirfd, const char *path, char *text, size_t size)
@@ -83,15 +84,16 @@ static uint64_t number_in(const char *text, const char *name)
     return 0;
 }
 
-/* ---- where the hierarchies are ------------------------------------------------------------------------ */
+/* ---- where the hierarchies are
+ * ------------------------------------------------------------------------ */
 
 struct hierarchy {
     char dir[DIR_MAX]; /* the caller's own group; "" : not here */
     char top[DIR_MAX]; /* where it is mounted */
 };
 
-/* One line of mountinfo (proc_pid_mountinfo(5)): the mount point when it is the hierarchy asked for.
- * `controller` NULL: v2. */
+/* One line of mountinfo (proc_pid_mountinfo(5)): the mount point when it is the hierarchy asked
+ * for. `controller` NULL: v2. */
 static bool mount_line(struct str line, const char *controller, struct str *ret_point)
 {
     struct str part, point = STR_NONE, type = STR_NONE, options = STR_NONE;
@@ -201,7 +203,8 @@ void cgroup_look(int *ret_memory, int *ret_pids, bool *ret_kill)
     free(h);
 }
 
-/* ---- left behind ----------------------------------------------------------------------------------------- */
+/* ---- left behind
+ * ----------------------------------------------------------------------------------------- */
 
 /* The process that made "reeve-<pid>", if the name is one of these. */
 static pid_t maker_of(const char *name)
@@ -253,7 +256,8 @@ static void sweep(const char *path)
     (void)closedir(dir);
 }
 
-/* ---- our directories ------------------------------------------------------------------------------------ */
+/* ---- our directories
+ * ------------------------------------------------------------------------------------ */
 
 static int open_below(const struct hierarchy *h, const char *name)
 {
@@ -272,8 +276,8 @@ static int open_below(const struct hierarchy *h, const char *name)
     return sys.open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
-/* v2 hands a controller to children only from a group that has no processes itself: ours (reeved and
- * reeve-spawn among them) move to a child of their own, "main", first. */
+/* v2 hands a controller to children only from a group that has no processes itself: ours (reeved
+ * and reeve-spawn among them) move to a child of their own, "main", first. */
 static void vacate(int own)
 {
     char text[16384];
@@ -371,7 +375,9 @@ void cgroup_host_close(struct cgroup_host *h, const char *name)
     free(all);
 }
 
-/* ---- leaves -------------------------------------------------------------------------------------------------- */
+/* ---- leaves
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static int leaf_dir(int host, const char *name)
 {
@@ -413,7 +419,8 @@ static int set_memory(const struct cgroup_host *h, const struct cgroup_leaf *l, 
     rc = write_number(dir, v2 ? "memory.max" : "memory.limit_in_bytes", bytes);
     if (rc < 0)
         return err_sys(err, -rc, "cgroup memory: limit %" PRIu64, bytes);
-    /* Swap would let it keep more than its share: none. Absent where the kernel does not count it. */
+    /* Swap would let it keep more than its share: none. Absent where the kernel does not count it.
+     */
     (void)(v2 ? write_text(dir, "memory.swap.max", "0")
               : write_number(dir, "memory.memsw.limit_in_bytes", bytes));
     if (v2)

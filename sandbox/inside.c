@@ -1,6 +1,7 @@
 /*
- * inside.c: see inside.h. Each line still trusts the program (nothing foreign was read yet) and distrusts
- * what came after: what is closed here stays closed whatever the worker's code is made to do.
+ * inside.c: see inside.h. Each line still trusts the program (nothing foreign was read yet) and
+ * distrusts what came after: what is closed here stays closed whatever the worker's code is made to
+ * do.
  */
 #include "sandbox/inside.h"
 
@@ -35,7 +36,8 @@ static int check_descriptors(struct err *err)
     for (int fd = 0; fd <= INSIDE_FD; fd++) {
         rc = sys.fstat(fd, &st);
         if (rc < 0)
-            return err_sys(err, -rc, "descriptor %d (a strict worker is started by reeve-spawn)", fd);
+            return err_sys(err, -rc, "descriptor %d (a strict worker is started by reeve-spawn)",
+                           fd);
         if (S_ISDIR(st.st_mode) || (fd >= INSIDE_FD - 1 && !S_ISSOCK(st.st_mode)))
             return err_set(err, EBADF, "descriptor %d is not what it should be", fd);
     }

@@ -1,6 +1,7 @@
 /*
  * kernel.c: see kernel.h. The one file of this folder that reads errno. Runs in reeve-spawn, in its
- * children before exec, and in the strict worker's first lines: allocates nothing, opens nothing itself.
+ * children before exec, and in the strict worker's first lines: allocates nothing, opens nothing
+ * itself.
  */
 #include "sandbox/kernel.h"
 
@@ -19,13 +20,13 @@ static long call(long number, long a, long b, long c, long d, long e, long f)
     return r < 0 ? -errno : r;
 }
 
-#define CALL6(n, a, b, c, d, e, f)                                                                 \
+#define CALL6(n, a, b, c, d, e, f) \
     (int)call((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 #define CALL5(n, a, b, c, d, e) CALL6(n, a, b, c, d, e, 0)
-#define CALL4(n, a, b, c, d) CALL6(n, a, b, c, d, 0, 0)
-#define CALL3(n, a, b, c) CALL6(n, a, b, c, 0, 0, 0)
-#define CALL2(n, a, b) CALL6(n, a, b, 0, 0, 0, 0)
-#define CALL1(n, a) CALL6(n, a, 0, 0, 0, 0, 0)
+#define CALL4(n, a, b, c, d)    CALL6(n, a, b, c, d, 0, 0)
+#define CALL3(n, a, b, c)       CALL6(n, a, b, c, 0, 0, 0)
+#define CALL2(n, a, b)          CALL6(n, a, b, 0, 0, 0, 0)
+#define CALL1(n, a)             CALL6(n, a, 0, 0, 0, 0, 0)
 
 int kernel_clone3(const struct kernel_clone *args)
 {
@@ -101,7 +102,8 @@ int kernel_capget(uint64_t *ret_effective, uint64_t *ret_permitted, uint64_t *re
     return 0;
 }
 
-/* ---- mounts ------------------------------------------------------------------------------------- */
+/* ---- mounts -------------------------------------------------------------------------------------
+ */
 
 int kernel_open_tree(int dirfd, const char *path, unsigned flags)
 {
@@ -161,7 +163,8 @@ int kernel_umount(const char *path, int flags)
     return CALL2(SYS_umount2, (uintptr_t)path, flags);
 }
 
-/* ---- Landlock ------------------------------------------------------------------------------------ */
+/* ---- Landlock
+ * ------------------------------------------------------------------------------------ */
 
 int kernel_landlock_abi(void)
 {
@@ -186,7 +189,8 @@ int kernel_landlock_restrict(int ruleset, unsigned flags)
     return CALL2(SYS_landlock_restrict_self, ruleset, flags);
 }
 
-/* ---- seccomp ------------------------------------------------------------------------------------- */
+/* ---- seccomp
+ * ------------------------------------------------------------------------------------- */
 
 int kernel_seccomp_load(const struct sock_fprog *program, unsigned flags)
 {

@@ -1,6 +1,6 @@
 /*
- * landlock.c: see landlock.h. What no rule names is refused, also through a descriptor that leaked in
- * (trap: openat() on a leaked directory walks out of any root; Landlock answers EACCES).
+ * landlock.c: see landlock.h. What no rule names is refused, also through a descriptor that leaked
+ * in (trap: openat() on a leaked directory walks out of any root; Landlock answers EACCES).
  */
 #include "sandbox/landlock.h"
 
@@ -11,7 +11,7 @@
 #include "sandbox/os/fd.h"
 #include "sandbox/os/sys.h"
 
-#define READ (LL_READ_FILE | LL_READ_DIR)
+#define READ     (LL_READ_FILE | LL_READ_DIR)
 #define OF_FILES (LL_EXECUTE | LL_WRITE_FILE | LL_READ_FILE | LL_TRUNCATE | LL_IOCTL_DEV)
 
 int landlock_open(const struct plan *p, int *ret_fd, struct err *err)
@@ -51,7 +51,8 @@ static uint64_t rights_for(const struct plan_mount *m)
     return READ | (m->execute ? LL_EXECUTE : 0);
 }
 
-static int add_rule(const struct plan *p, int ruleset, const char *at, uint64_t rights, bool optional,
+static int add_rule(const struct plan *p, int ruleset, const char *at, uint64_t rights,
+                    bool optional,
                     struct err *err) /* `at` from the root, which is the working directory */
 {
     FD_AUTO int fd = sys.open(AT_FDCWD, at, O_PATH | O_CLOEXEC, 0);
@@ -59,7 +60,9 @@ static int add_rule(const struct plan *p, int ruleset, const char *at, uint64_t 
     int rc;
 
     if (fd < 0)
-        return optional && (fd == -ENOENT || fd == -ENOTDIR) ? 0 : err_sys(err, -fd, "open \"/%s\"", at);
+        return optional && (fd == -ENOENT || fd == -ENOTDIR)
+                   ? 0
+                   : err_sys(err, -fd, "open \"/%s\"", at);
     rc = sys.fstat(fd, &st);
     if (rc < 0)
         return err_sys(err, -rc, "look at \"/%s\"", at);

@@ -1,9 +1,10 @@
 /*
  * mounts.c: see mounts.h; pivot_root(2), mount_setattr(2), openat2(2).
  *
- * Trusts the plan's paths to be what the operator named, not to be harmless: a path inside is resolved as
- * if the new root were "/" (a link in a granted directory cannot lead out), a granted path of the host
- * through no link at all (a tool that may write a directory could have planted one there between starts).
+ * Trusts the plan's paths to be what the operator named, not to be harmless: a path inside is
+ * resolved as if the new root were "/" (a link in a granted directory cannot lead out), a granted
+ * path of the host through no link at all (a tool that may write a directory could have planted one
+ * there between starts).
  */
 #include "sandbox/mounts.h"
 
@@ -52,8 +53,9 @@ int mounts_empty_root(int *ret_fd, struct err *err)
 {
     static const char *const options[][2] = {
         {"size", "4k"}, {"nr_inodes", "2"}, {"mode", "555"}, {NULL, NULL}};
-    int fd = new_fs("tmpfs", options,
-                    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+    int fd =
+        new_fs("tmpfs", options,
+               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 
     if (fd < 0)
         return fd;
@@ -79,7 +81,8 @@ static int add_ours(struct root *r, int mount, struct err *err)
     return 0;
 }
 
-/* ---- places in the new root ------------------------------------------------------------------------- */
+/* ---- places in the new root
+ * ------------------------------------------------------------------------- */
 
 static int open_inside(int root, const char *at, uint64_t flags)
 {
@@ -175,7 +178,8 @@ static int attach(const struct root *r, int mount, const char *at, bool is_dir, 
     return rc < 0 ? err_sys(err, -rc, "mount on \"/%s\"", at) : 0;
 }
 
-/* ---- one mount of each kind ---------------------------------------------------------------------------- */
+/* ---- one mount of each kind
+ * ---------------------------------------------------------------------------- */
 
 static int put_link(const struct root *r, const struct plan_mount *m, struct err *err)
 {
@@ -191,7 +195,8 @@ static int put_text(const struct root *r, const struct plan_mount *m, struct err
 {
     const char *last;
     FD_AUTO int parent = open_parent(r, m->at, &last, err);
-    FD_AUTO int fd = parent < 0 ? -1 : sys.open(parent, last, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
+    FD_AUTO int fd =
+        parent < 0 ? -1 : sys.open(parent, last, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
 
     if (parent < 0)
         return parent;
@@ -211,7 +216,8 @@ static int put_tmp(struct root *r, const struct plan_mount *m, struct err *err)
     (void)snprintf(size, sizeof(size), "%" PRIu64, MAX(m->size, (uint64_t)4096));
     /* Many empty files are a load as well (trap 12): one inode for each 16 KiB. */
     (void)snprintf(inodes, sizeof(inodes), "%" PRIu64, m->size / 16384 + 64);
-    FD_AUTO int mount = new_fs("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+    FD_AUTO int mount =
+        new_fs("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
     int rc = mount < 0 ? mount : attach(r, mount, m->at, true, err);
     return rc < 0 ? rc : add_ours(r, mount, err);
 }
@@ -220,14 +226,16 @@ static int put_proc(const struct root *r, const struct plan_mount *m, struct err
 {
     static const char *const options[][2] = {{"subset", "pid"}, {NULL, NULL}};
     /* Read-only: /proc/self/mem could write what is mapped read-only or executable (trap 8). */
-    FD_AUTO int mount = new_fs("proc", options,
-                               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+    FD_AUTO int mount =
+        new_fs("proc", options,
+               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 
     return mount < 0 ? mount : attach(r, mount, m->at, true, err);
 }
 
 /* A link of the host such as /lib -> usr/lib stays a link: what it names is there as well. */
-static int put_host_link(const struct root *r, const struct plan_mount *m, bool *ret_done, struct err *err)
+static int put_host_link(const struct root *r, const struct plan_mount *m, bool *ret_done,
+                         struct err *err)
 {
     char target[PATH_BYTES];
     ssize_t n = readlink(m->source, target, sizeof(target) - 1);
@@ -249,9 +257,11 @@ static int open_source(const struct plan_mount *m)
     return kernel_openat2(AT_FDCWD, m->source, &how, sizeof(how));
 }
 
-static int put_bind(const struct root *r, const struct plan_mount *m, const int *idmaps, struct err *err)
+static int put_bind(const struct root *r, const struct plan_mount *m, const int *idmaps,
+                    struct err *err)
 {
-    uint64_t attrs = MOUNT_ATTR_NOSUID | (m->kind == PLAN_DEV ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV);
+    uint64_t attrs =
+        MOUNT_ATTR_NOSUID | (m->kind == PLAN_DEV ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV);
     FD_AUTO int source = open_source(m);
     FD_AUTO int mount = -1;
     struct stat st;
@@ -263,12 +273,14 @@ static int put_bind(const struct root *r, const struct plan_mount *m, const int 
     if (done || (m->optional && (source == -ENOENT || source == -ENOTDIR)))
         return 0;
     if (source == -ELOOP)
-        return err_set(err, ELOOP, "\"%s\" leads through a symbolic link: name the real path", m->source);
+        return err_set(err, ELOOP, "\"%s\" leads through a symbolic link: name the real path",
+                       m->source);
     if (source < 0)
         return err_sys(err, -source, "open \"%s\"", m->source);
     if ((rc = sys.fstat(source, &st)) < 0)
         return err_sys(err, -rc, "look at \"%s\"", m->source);
-    mount = kernel_open_tree(source, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+    mount = kernel_open_tree(source, "",
+                             OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
     if (mount < 0)
         return err_sys(err, -mount, "bind \"%s\"", m->source);
     attrs |= m->write && m->kind == PLAN_BIND ? MOUNT_ATTR_NOEXEC : 0;
@@ -278,7 +290,8 @@ static int put_bind(const struct root *r, const struct plan_mount *m, const int 
         return err_sys(err, -rc, "attributes of \"%s\"", m->source);
     /* File systems that cannot map ids: permissions stay as they are on the host. */
     if (m->idmap >= 0)
-        (void)kernel_mount_setattr(mount, "", AT_EMPTY_PATH, MOUNT_ATTR_IDMAP, 0, 0, idmaps[m->idmap]);
+        (void)kernel_mount_setattr(mount, "", AT_EMPTY_PATH, MOUNT_ATTR_IDMAP, 0, 0,
+                                   idmaps[m->idmap]);
     return attach(r, mount, m->at, S_ISDIR(st.st_mode), err);
 }
 
@@ -304,9 +317,11 @@ static int put(struct root *r, const struct plan_mount *m, const int *idmaps, st
     return put_bind(r, m, idmaps, err);
 }
 
-/* ---- the root -------------------------------------------------------------------------------------------- */
+/* ---- the root
+ * -------------------------------------------------------------------------------------------- */
 
-/* The new root is stacked on the old, changed places with it, and the old one let go with all below it. */
+/* The new root is stacked on the old, changed places with it, and the old one let go with all below
+ * it. */
 static int enter(int root, struct err *err)
 {
     int rc;

@@ -37,9 +37,9 @@ static int write_maps(uid_t uid, gid_t gid, struct err *err)
     return write_file("/proc/self/gid_map", line, err);
 }
 
-/* The files of an undumpable process belong to root, and its descriptors cannot be taken by an unprivileged
- * parent, so it is dumpable until its exec decides anew. Who could look in meanwhile is the same user
- * outside of all walls, who can read what this process read as well. */
+/* The files of an undumpable process belong to root, and its descriptors cannot be taken by an
+ * unprivileged parent, so it is dumpable until its exec decides anew. Who could look in meanwhile
+ * is the same user outside of all walls, who can read what this process read as well. */
 int ns_map_ids(uid_t uid, gid_t gid, struct err *err)
 {
     int rc = kernel_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
@@ -96,14 +96,16 @@ int ns_sysctl(const struct plan *p, struct err *err)
     return rc;
 }
 
-/* ---- namespaces that reeve-spawn keeps --------------------------------------------------------------- */
+/* ---- namespaces that reeve-spawn keeps
+ * --------------------------------------------------------------- */
 
 /* A child that holds a namespace until it is opened, or its parent dies. */
 static int hold(uint64_t flag, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
     int pidfd = -1;
     struct kernel_clone args = {.flags = flag | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
-                                .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+                                .pidfd = (uintptr_t)&pidfd,
+                                .exit_signal = SIGCHLD};
     int rc = kernel_clone3(&args);
 
     if (rc == 0) {

@@ -1,5 +1,6 @@
 /*
- * plan.c: request + kernel -> walls. See plan.h; the tables are in profiles.def. Printing: plan_put.c.
+ * plan.c: request + kernel -> walls. See plan.h; the tables are in profiles.def. Printing:
+ * plan_put.c.
  */
 #include "sandbox/plan.h"
 
@@ -9,7 +10,7 @@ struct limits_row {
     uint64_t memory, processes, cpu_ms, open_files, file_bytes, tmp_bytes;
 };
 static const struct limits_row limits_rows[PROFILE_COUNT] = {
-#define LIMITS(profile, memory, processes, cpu_ms, open_files, file_bytes, tmp_bytes)              \
+#define LIMITS(profile, memory, processes, cpu_ms, open_files, file_bytes, tmp_bytes) \
     [profile] = {(memory), (processes), (cpu_ms), (open_files), (file_bytes), (tmp_bytes)},
 #include "sandbox/profiles.def"
 };
@@ -24,7 +25,8 @@ static const struct files_row files_rows[] = {
 #include "sandbox/profiles.def"
 };
 
-/* ---- what the kernel must have ---------------------------------------------------------------------- */
+/* ---- what the kernel must have
+ * ---------------------------------------------------------------------- */
 
 static int require(const struct probe *probe, enum probe_id id, struct err *err)
 {
@@ -46,7 +48,8 @@ static int check_host(const struct start_request *r, const struct plan_host *hos
     return 0;
 }
 
-/* ---- own root ------------------------------------------------------------------------------------------ */
+/* ---- own root
+ * ------------------------------------------------------------------------------------------ */
 
 static struct plan_mount *add(struct plan *p, enum plan_mount_kind kind, const char *source,
                               const char *at)
@@ -96,7 +99,8 @@ static int add_devices(struct plan *p)
 /* Who it is, for programs that ask: not the host's list of users. */
 static int add_accounts(struct plan *p, struct arena *arena)
 {
-    struct str passwd = arena_fmt(arena, "reeve:x:%u:%u:confined:/tmp:/bin/false\n", p->uid, p->gid);
+    struct str passwd =
+        arena_fmt(arena, "reeve:x:%u:%u:confined:/tmp:/bin/false\n", p->uid, p->gid);
     struct str group = arena_fmt(arena, "reeve:x:%u:\n", p->gid);
 
     if (passwd.ptr == NULL || group.ptr == NULL)
@@ -107,8 +111,8 @@ static int add_accounts(struct plan *p, struct arena *arena)
                : 0;
 }
 
-/* Later mounts cover earlier ones: the request's own come last, so that what the operator named wins.
- * The program is shown at its own path. */
+/* Later mounts cover earlier ones: the request's own come last, so that what the operator named
+ * wins. The program is shown at its own path. */
 static int add_granted(struct plan *p, const struct start_request *r, struct arena *arena)
 {
     for (size_t i = 0; i < r->file_count; i++) {
@@ -144,14 +148,16 @@ static int make_root(struct plan *p, const struct start_request *r, uint64_t tmp
     if ((rc = add_host_files(p, p->network == PLAN_NET_HOST)) < 0 || (rc = add_devices(p)) < 0 ||
         (rc = add_accounts(p, arena)) < 0)
         return rc;
-    if (add(p, PLAN_PROC, "proc", "proc") == NULL || (tmp = add(p, PLAN_TMP, "tmpfs", "tmp")) == NULL)
+    if (add(p, PLAN_PROC, "proc", "proc") == NULL ||
+        (tmp = add(p, PLAN_TMP, "tmpfs", "tmp")) == NULL)
         return -E2BIG;
     tmp->write = true;
     tmp->size = tmp_bytes;
     return add_granted(p, r, arena);
 }
 
-/* ---- limits --------------------------------------------------------------------------------------------- */
+/* ---- limits
+ * --------------------------------------------------------------------------------------------- */
 
 static uint64_t either(uint64_t asked, uint64_t dflt)
 {
@@ -169,7 +175,8 @@ static void make_limits(struct plan *p, const struct start_limits *asked, uint64
     *ret_tmp_bytes = either(asked->tmp_bytes, row->tmp_bytes);
     p->limits[PLAN_LIMIT_CORE] = 0;
     p->limits[PLAN_LIMIT_CPU] = cpu_ms == 0 ? PLAN_UNLIMITED : (cpu_ms + 999) / 1000;
-    p->limits[PLAN_LIMIT_DATA] = p->memory_bytes; /* of each process; the cgroup counts all together */
+    p->limits[PLAN_LIMIT_DATA] =
+        p->memory_bytes; /* of each process; the cgroup counts all together */
     p->limits[PLAN_LIMIT_FSIZE] = strict ? 0 : either(asked->file_bytes, row->file_bytes);
     p->limits[PLAN_LIMIT_MEMLOCK] = 0;
     p->limits[PLAN_LIMIT_MSGQUEUE] = 0;
@@ -181,7 +188,8 @@ static void make_limits(struct plan *p, const struct start_limits *asked, uint64
     p->limits[PLAN_LIMIT_STACK] = (uint64_t)8 << 20;
 }
 
-/* ---- Landlock ------------------------------------------------------------------------------------------- */
+/* ---- Landlock
+ * ------------------------------------------------------------------------------------------- */
 
 static void make_landlock(struct plan *p, int abi)
 {
@@ -203,7 +211,8 @@ static void make_landlock(struct plan *p, int abi)
         p->landlock_scoped = LL_SCOPE_ABSTRACT | LL_SCOPE_SIGNAL;
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------- */
+/* ---- the whole
+ * -------------------------------------------------------------------------------------------- */
 
 static enum seccomp_set set_for(const struct start_request *r)
 {
@@ -225,8 +234,8 @@ static enum seccomp_set set_for(const struct start_request *r)
     return SECCOMP_PROGRAM;
 }
 
-/* strict may share: it has no socket(), and Landlock scopes abstract names. Its own where the spawner
- * cannot enter the shared one (unprivileged). */
+/* strict may share: it has no socket(), and Landlock scopes abstract names. Its own where the
+ * spawner cannot enter the shared one (unprivileged). */
 static enum plan_network network_for(const struct start_request *r, bool privileged)
 {
     if (r->network)

@@ -100,7 +100,8 @@ static void put_layer(const struct plan *p, enum layer l, struct buf *out)
         put_cgroup(p, out);
         break;
     case LAYER_USER:
-        buf_cstr(out, p->privileged ? "none needed" : "of its own, mapped to the caller; none below it");
+        buf_cstr(out,
+                 p->privileged ? "none needed" : "of its own, mapped to the caller; none below it");
         break;
     case LAYER_NAMESPACES:
         put_namespaces(p, out);
@@ -151,7 +152,9 @@ static void put_layer(const struct plan *p, enum layer l, struct buf *out)
         buf_fmt(out, "%s%s", p->program, p->empty_root ? " (by descriptor, sealed)" : "");
         break;
     case LAYER_INSIDE:
-        buf_cstr(out, !p->empty_root ? "-" : p->mdwe ? "undumpable, MDWE, no exec" : "undumpable, no exec");
+        buf_cstr(out, !p->empty_root ? "-"
+                      : p->mdwe      ? "undumpable, MDWE, no exec"
+                                     : "undumpable, no exec");
         break;
     case LAYER_COUNT:
         break;
@@ -159,7 +162,7 @@ static void put_layer(const struct plan *p, enum layer l, struct buf *out)
 }
 
 static const char *const kind_names[] = {
-    [PLAN_DIR] = "dir", [PLAN_LINK] = "link", [PLAN_TEXT] = "text", [PLAN_BIND] = "bind",
+    [PLAN_DIR] = "dir", [PLAN_LINK] = "link", [PLAN_TEXT] = "text",  [PLAN_BIND] = "bind",
     [PLAN_TMP] = "tmp", [PLAN_PROC] = "proc", [PLAN_DEV] = "device",
 };
 

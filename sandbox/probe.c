@@ -1,6 +1,6 @@
 /*
- * probe.c: asks the kernel what it has; see probe.h. What needs namespaces is tried in a child that has
- * all of them and reports row by row through a pipe; it dies with its report.
+ * probe.c: asks the kernel what it has; see probe.h. What needs namespaces is tried in a child that
+ * has all of them and reports row by row through a pipe; it dies with its report.
  */
 #include "sandbox/probe.h"
 
@@ -25,25 +25,27 @@ struct probe_text {
     enum probe_need need;
 };
 static const struct probe_text texts[PROBE_COUNT] = {
-    [PROBE_PRIVILEGE] = {"privilege", "user ids of their own for runs, without user namespaces",
-                         "run reeved as root (it gives its rights up; reeve-spawn alone keeps them)",
-                         NULL, PROBE_EITHER},
+    [PROBE_PRIVILEGE] =
+        {"privilege", "user ids of their own for runs, without user namespaces",
+         "run reeved as root (it gives its rights up; reeve-spawn alone keeps them)", NULL,
+         PROBE_EITHER},
     [PROBE_USERNS] = {"user-namespaces", "walls for a daemon without privilege",
                       "run reeved as root, or allow them: sysctl -w user.max_user_namespaces=10000 "
                       "(Ubuntu 24.04: kernel.apparmor_restrict_unprivileged_userns=0)",
                       NULL, PROBE_EITHER},
-    [PROBE_NAMESPACES] = {"namespaces", "seeing and reaching processes, IPC, mounts, network of the host",
+    [PROBE_NAMESPACES] = {"namespaces",
+                          "seeing and reaching processes, IPC, mounts, network of the host",
                           "a kernel with CONFIG_PID_NS, NET_NS, IPC_NS, UTS_NS, CGROUPS", NULL,
                           PROBE_REQUIRED},
     [PROBE_CLONE3] = {"clone3", "races between start and confinement", "Linux 5.7 or newer", NULL,
                       PROBE_REQUIRED},
     [PROBE_MOUNT_API] = {"mount-api", "the host's files (own root)", "Linux 5.12 or newer", NULL,
                          PROBE_REQUIRED},
-    [PROBE_MOUNT_CLONE] = {"mount-clone", "nothing: prepared roots make starts faster", "Linux 6.15",
-                           "roots are made anew for each start", PROBE_BETTER},
+    [PROBE_MOUNT_CLONE] = {"mount-clone", "nothing: prepared roots make starts faster",
+                           "Linux 6.15", "roots are made anew for each start", PROBE_BETTER},
     [PROBE_PROC] = {"proc", "processes of others in /proc (programs other than strict need one)",
-                    "in a container: start it with an unmasked /proc", "only the strict profile starts",
-                    PROBE_BETTER},
+                    "in a container: start it with an unmasked /proc",
+                    "only the strict profile starts", PROBE_BETTER},
     [PROBE_LANDLOCK] = {"landlock", "files beyond the named ones, also through leaked descriptors",
                         "boot with lsm=landlock,... (CONFIG_SECURITY_LANDLOCK, Linux 5.13)", NULL,
                         PROBE_REQUIRED},
@@ -61,11 +63,13 @@ static const struct probe_text texts[PROBE_COUNT] = {
                     "the filter's rows for mmap and mprotect", PROBE_BETTER},
     [PROBE_MEMFD_NOEXEC] = {"memfd-noexec", "programs run from memory files", "Linux 6.3, as root",
                             "memfd_create and execveat are in no filter", PROBE_BETTER},
-    [PROBE_PIDFD] = {"pidfd", "signals to a reused process number", "Linux 5.6", NULL, PROBE_REQUIRED},
+    [PROBE_PIDFD] = {"pidfd", "signals to a reused process number", "Linux 5.6", NULL,
+                     PROBE_REQUIRED},
     [PROBE_PASSRIGHTS] = {"passrights", "descriptors planted on a socket", "Linux 6.16",
                           "what arrives is closed unread", PROBE_BETTER},
-    [PROBE_CGROUP_KILL] = {"cgroup-kill", "processes that outlive their run", "cgroup v2, Linux 5.14",
-                           "the pid namespace dies with its first process", PROBE_BETTER},
+    [PROBE_CGROUP_KILL] = {"cgroup-kill", "processes that outlive their run",
+                           "cgroup v2, Linux 5.14", "the pid namespace dies with its first process",
+                           PROBE_BETTER},
     [PROBE_CGROUP_MEMORY] = {"cgroup-memory", "exhaustion of memory by many processes together",
                              "run as root, or in a unit with Delegate=yes",
                              "RLIMIT_DATA bounds each process", PROBE_BETTER},
@@ -76,19 +80,34 @@ static const struct probe_text texts[PROBE_COUNT] = {
                      PROBE_BETTER},
 };
 
-const char *probe_name(enum probe_id id) { return texts[id].name; }
-const char *probe_what(enum probe_id id) { return texts[id].what; }
-const char *probe_remedy(enum probe_id id) { return texts[id].remedy; }
-const char *probe_instead(enum probe_id id) { return texts[id].instead; }
-enum probe_need probe_need(enum probe_id id) { return texts[id].need; }
+const char *probe_name(enum probe_id id)
+{
+    return texts[id].name;
+}
+const char *probe_what(enum probe_id id)
+{
+    return texts[id].what;
+}
+const char *probe_remedy(enum probe_id id)
+{
+    return texts[id].remedy;
+}
+const char *probe_instead(enum probe_id id)
+{
+    return texts[id].instead;
+}
+enum probe_need probe_need(enum probe_id id)
+{
+    return texts[id].need;
+}
 
 /* rc as kernel.h gives it: >= 0 has it. */
 static void set_row(struct probe *p, enum probe_id id, int rc, int value)
 {
     struct probe_row *row = &p->rows[id];
 
-    *row = (struct probe_row){.has = rc >= 0, .value = rc >= 0 ? value : 0,
-                              .number = rc < 0 ? -rc : 0};
+    *row = (struct probe_row){
+        .has = rc >= 0, .value = rc >= 0 ? value : 0, .number = rc < 0 ? -rc : 0};
     if (rc < 0)
         (void)snprintf(row->detail, sizeof(row->detail), "%s", err_name(-rc));
     else if (id == PROBE_LANDLOCK)
@@ -99,11 +118,12 @@ static void set_row(struct probe *p, enum probe_id id, int rc, int value)
         (void)snprintf(row->detail, sizeof(row->detail), "yes");
 }
 
-/* ---- what can be asked in place ------------------------------------------------------------------------ */
+/* ---- what can be asked in place
+ * ------------------------------------------------------------------------ */
 
 static int ask_privilege(void)
 {
-    static const int needed[] = {CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_SETPCAP,
+    static const int needed[] = {CAP_SYS_ADMIN,  CAP_SETUID,    CAP_SETGID,       CAP_SETPCAP,
                                  CAP_SYS_PTRACE, CAP_NET_ADMIN, CAP_DAC_OVERRIDE, CAP_KILL};
     uint64_t effective, permitted, inheritable;
     int rc = kernel_capget(&effective, &permitted, &inheritable);
@@ -166,7 +186,8 @@ static void ask_in_place(struct probe *p)
     ask_cgroups(p);
 }
 
-/* ---- what has to be tried, in a child with all namespaces ------------------------------------------------- */
+/* ---- what has to be tried, in a child with all namespaces
+ * ------------------------------------------------- */
 
 struct report {
     int id, rc;
@@ -195,9 +216,11 @@ static int try_mounts(int fd)
     int rc = tmp;
 
     if (rc >= 0)
-        rc = root = kernel_open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        rc = root =
+            kernel_open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (rc >= 0)
-        rc = kernel_mount_setattr(root, "", AT_EMPTY_PATH | AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0, 0, -1);
+        rc = kernel_mount_setattr(root, "", AT_EMPTY_PATH | AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0, 0,
+                                  -1);
     report(fd, PROBE_MOUNT_API, rc);
     if (tmp < 0)
         return rc;
@@ -232,9 +255,11 @@ static void child(int fd, bool mapped, uid_t uid, gid_t gid)
     int rc = mapped ? ns_map_ids(uid, gid, NULL) : 0;
 
     report(fd, PROBE_NAMESPACES, 0);
-    /* A user namespace may be had but be worth nothing (AppArmor on Ubuntu): try a right that it gives. */
+    /* A user namespace may be had but be worth nothing (AppArmor on Ubuntu): try a right that it
+     * gives. */
     if (rc >= 0)
-        rc = kernel_mount_setattr(AT_FDCWD, "/", AT_EMPTY_PATH | AT_RECURSIVE, 0, 0, MS_PRIVATE, -1);
+        rc =
+            kernel_mount_setattr(AT_FDCWD, "/", AT_EMPTY_PATH | AT_RECURSIVE, 0, 0, MS_PRIVATE, -1);
     if (mapped)
         report(fd, PROBE_USERNS, rc);
     (void)try_mounts(fd);
@@ -252,7 +277,8 @@ static int try_namespaces(struct probe *p, bool mapped, struct err *err)
     uint64_t all = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
                    CLONE_NEWNET | (mapped ? CLONE_NEWUSER : 0);
     struct kernel_clone args = {.flags = all | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
-                                .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+                                .pidfd = (uintptr_t)&pidfd,
+                                .exit_signal = SIGCHLD};
     uid_t uid = geteuid();
     gid_t gid = getegid();
     int rc = sys.pipe(pipe_fds, O_CLOEXEC);
@@ -298,8 +324,8 @@ int probe_host(struct probe *ret, struct err *err)
     rc = try_namespaces(p, true, err);
     if (rc == 0 && p->rows[PROBE_PRIVILEGE].has)
         rc = try_namespaces(p, false, err);
-    set_row(p, PROBE_IDMAP,
-            p->rows[PROBE_PRIVILEGE].has && p->rows[PROBE_USERNS].has ? 0 : -EPERM, 0);
+    set_row(p, PROBE_IDMAP, p->rows[PROBE_PRIVILEGE].has && p->rows[PROBE_USERNS].has ? 0 : -EPERM,
+            0);
     return rc;
 }
 
@@ -321,7 +347,9 @@ int probe_check(const struct probe *p, struct err *err)
     return 0;
 }
 
-/* ---- for people ----------------------------------------------------------------------------------------------- */
+/* ---- for people
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static const char *standing(const struct probe *p, enum probe_id id)
 {

@@ -1,6 +1,6 @@
 /*
- * seccomp.c: profiles.def -> BPF. Runs in reeve-spawn before any start, never in a child. Pure but for
- * the descriptor that libseccomp exports through.
+ * seccomp.c: profiles.def -> BPF. Runs in reeve-spawn before any start, never in a child. Pure but
+ * for the descriptor that libseccomp exports through.
  */
 #include "sandbox/seccomp.h"
 
@@ -18,9 +18,10 @@
 #include "sandbox/os/fd.h"
 #include "sandbox/os/sys.h"
 
-/* Every bit of clone(2) that makes a namespace; CLONE_NEWTIME lies in the byte of the exit signal. */
-#define CLONE_NO_NAMESPACES                                                                        \
-    ((uint64_t)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |      \
+/* Every bit of clone(2) that makes a namespace; CLONE_NEWTIME lies in the byte of the exit signal.
+ */
+#define CLONE_NO_NAMESPACES                                                                   \
+    ((uint64_t)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
                 CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME))
 #ifndef F_GET_SEALS
 #define F_GET_SEALS 1034
@@ -51,7 +52,7 @@ static const struct calls_row calls_rows[] = {
 #include "sandbox/profiles.def"
 };
 static const struct args_row args_rows[] = {
-#define ARGS(profiles, call, arg, mask, value, reason)                                             \
+#define ARGS(profiles, call, arg, mask, value, reason) \
     {(profiles), #call, (arg), (uint64_t)(mask), (uint64_t)(value), (reason)},
 #include "sandbox/profiles.def"
 };
@@ -61,10 +62,10 @@ static const struct refuse_row refuse_rows[] = {
 };
 
 static const char *const set_names[SECCOMP_SET_COUNT] = {
-    [SECCOMP_STRICT] = "strict",     [SECCOMP_PROGRAM] = "program",
-    [SECCOMP_NODE] = "node",         [SECCOMP_PYTHON] = "python",
-    [SECCOMP_TOOL] = "tool",         [SECCOMP_TOOL_NET] = "tool+network",
-    [SECCOMP_HELPER] = "helper",     [SECCOMP_HELPER_NET] = "helper+network",
+    [SECCOMP_STRICT] = "strict", [SECCOMP_PROGRAM] = "program",
+    [SECCOMP_NODE] = "node",     [SECCOMP_PYTHON] = "python",
+    [SECCOMP_TOOL] = "tool",     [SECCOMP_TOOL_NET] = "tool+network",
+    [SECCOMP_HELPER] = "helper", [SECCOMP_HELPER_NET] = "helper+network",
 };
 
 const char *seccomp_set_name(enum seccomp_set set)
@@ -72,9 +73,11 @@ const char *seccomp_set_name(enum seccomp_set set)
     return (size_t)set < SECCOMP_SET_COUNT ? set_names[set] : "?";
 }
 
-/* ---- building ------------------------------------------------------------------------------------- */
+/* ---- building
+ * ------------------------------------------------------------------------------------- */
 
-/* A name that does not resolve is one that this architecture has not (fork on arm64): left out, refused. */
+/* A name that does not resolve is one that this architecture has not (fork on arm64): left out,
+ * refused. */
 static int resolve(const char *name)
 {
     int number = seccomp_syscall_resolve_name(name);
@@ -171,7 +174,8 @@ static int export_program(scmp_filter_ctx ctx, struct seccomp_program *ret, stru
 
 static int set_attributes(scmp_filter_ctx ctx, struct err *err)
 {
-    /* Another architecture's entry (int 0x80, x32) kills the whole process, not a thread (trap 5). */
+    /* Another architecture's entry (int 0x80, x32) kills the whole process, not a thread (trap 5).
+     */
     int rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 
     if (rc == 0)
@@ -179,7 +183,8 @@ static int set_attributes(scmp_filter_ctx ctx, struct err *err)
     return rc < 0 ? err_sys(err, -rc, "filter: attributes") : 0;
 }
 
-int seccomp_set_build(enum seccomp_set set, bool named, struct seccomp_program *ret, struct err *err)
+int seccomp_set_build(enum seccomp_set set, bool named, struct seccomp_program *ret,
+                      struct err *err)
 {
     scmp_filter_ctx ctx = seccomp_init(named ? SCMP_ACT_NOTIFY : SCMP_ACT_KILL_PROCESS);
     int rc;
@@ -205,7 +210,8 @@ void seccomp_program_release(struct seccomp_program *p)
     *p = (struct seccomp_program){NULL, 0};
 }
 
-/* ---- answers --------------------------------------------------------------------------------------- */
+/* ---- answers
+ * --------------------------------------------------------------------------------------- */
 
 #define CALL_NEWEST_KNOWN 450 /* set_mempolicy_home_node: the last that libseccomp 2.5.4 names */
 
@@ -233,7 +239,8 @@ void seccomp_call_name(int call, char name[SECCOMP_NAME_MAX])
     free(known);
 }
 
-/* ---- for people -------------------------------------------------------------------------------------- */
+/* ---- for people
+ * -------------------------------------------------------------------------------------- */
 
 void seccomp_set_put(enum seccomp_set set, struct buf *out)
 {

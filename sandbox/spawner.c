@@ -1,8 +1,9 @@
 /*
- * spawner.c: reeved's side of reeve-spawn: a handle for each process, told exactly once how it began and
- * exactly once how it ended, also when reeve-spawn itself goes away.
+ * spawner.c: reeved's side of reeve-spawn: a handle for each process, told exactly once how it
+ * began and exactly once how it ended, also when reeve-spawn itself goes away.
  *
- * Trusts reeve-spawn to be honest about what it started, not to be well formed: every member is checked.
+ * Trusts reeve-spawn to be honest about what it started, not to be well formed: every member is
+ * checked.
  */
 #include <fcntl.h>
 
@@ -33,7 +34,8 @@ struct spawner {
     bool lost;
 };
 
-/* ---- handles ----------------------------------------------------------------------------------- */
+/* ---- handles -----------------------------------------------------------------------------------
+ */
 
 static void unlink_started(struct started *p)
 {
@@ -81,7 +83,8 @@ static void ask_kill(struct started *p)
     (void)wire_end(p->spawner->wire, &o, &err); /* a wire that cannot is closed: all die then */
 }
 
-/* ---- answers ------------------------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------------------------
+ */
 
 /* How many descriptors come with the answer, in their order (start.h). */
 static size_t fds_expected(const struct started *p)
@@ -224,10 +227,12 @@ static void on_message(void *arg, struct wire *w, const struct wire_message *m)
             (void)wire_error(w, m->id, code, "%s", err.text);
         return;
     }
-    (void)rule->handler(s, w, m, &err); /* not well formed: dropped, the process still ends in time */
+    (void)rule->handler(s, w, m,
+                        &err); /* not well formed: dropped, the process still ends in time */
 }
 
-/* All processes die with reeve-spawn (PDEATHSIG, pid namespaces), so that is what their owners hear. */
+/* All processes die with reeve-spawn (PDEATHSIG, pid namespaces), so that is what their owners
+ * hear. */
 static void on_closed(void *arg, struct wire *w UNUSED, const struct err *why)
 {
     struct spawner *s = arg;
@@ -251,7 +256,8 @@ static void on_closed(void *arg, struct wire *w UNUSED, const struct err *why)
     s->owner.on_lost(s->owner.arg, s, &err);
 }
 
-/* ---- what reeved calls --------------------------------------------------------------------------- */
+/* ---- what reeved calls
+ * --------------------------------------------------------------------------- */
 
 int spawner_new(struct ev *ev, int fd, const struct spawner_owner *owner, struct spawner **ret,
                 struct err *err)

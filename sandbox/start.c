@@ -1,6 +1,7 @@
 /*
- * start.c: a start request as JSON and back. Both ends use it: reeved writes, reeve-spawn parses and
- * checks everything again, since a request is the one way to privilege. Trusts nothing it parses.
+ * start.c: a start request as JSON and back. Both ends use it: reeved writes, reeve-spawn parses
+ * and checks everything again, since a request is the one way to privilege. Trusts nothing it
+ * parses.
  */
 #include "sandbox/start.h"
 
@@ -26,7 +27,8 @@ int start_profile_parse(struct str name, enum start_profile *ret)
     return -EINVAL;
 }
 
-/* ---- limits: one row a member ------------------------------------------------------------------ */
+/* ---- limits: one row a member ------------------------------------------------------------------
+ */
 
 struct limit_row {
     const char *name;
@@ -34,8 +36,10 @@ struct limit_row {
     uint64_t max;
 };
 
-#define LIMIT(member, json_name, largest)                                                          \
-    {.name = (json_name), .offset = offsetof(struct start_limits, member), .max = (largest)}
+#define LIMIT(member, json_name, largest)                                                      \
+    {                                                                                          \
+        .name = (json_name), .offset = offsetof(struct start_limits, member), .max = (largest) \
+    }
 static const struct limit_row limit_rows[] = {
     LIMIT(memory_bytes, "memoryBytes", (uint64_t)1 << 44),
     LIMIT(processes, "processes", 65536),
@@ -52,7 +56,8 @@ static uint64_t *limit_of(struct start_limits *l, const struct limit_row *row)
     return (uint64_t *)(void *)((char *)l + row->offset);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing -----------------------------------------------------------------------------------
+ */
 
 static void put_lists(struct jout *j, const struct start_request *r)
 {
@@ -118,7 +123,8 @@ void start_put(struct jout *j, const struct start_request *r)
     jout_m_i64(j, "uidSlot", (int64_t)r->uid_slot);
 }
 
-/* ---- parsing ----------------------------------------------------------------------------------- */
+/* ---- parsing -----------------------------------------------------------------------------------
+ */
 
 /* Keys become names of cgroup directories, so no '/', no leading '.'. */
 static bool key_is_ok(struct str s)
@@ -206,8 +212,7 @@ static int parse_secret(const struct json *v, struct start_request *r, struct er
 
     if ((rc = json_want_str(v, "name", &s->name, err)) < 0 ||
         (rc = json_want_str(v, "file", &s->file, err)) < 0 ||
-        (rc = json_want_str(v, "as", &as, err)) < 0 ||
-        (rc = path_check(s->file, "file", err)) < 0)
+        (rc = json_want_str(v, "as", &as, err)) < 0 || (rc = path_check(s->file, "file", err)) < 0)
         return rc;
     if (!str_is(as, "env") && !str_is(as, "fd"))
         return err_set(err, EINVAL, "as: expected \"env\" or \"fd\"");
@@ -288,8 +293,10 @@ static int parse_profile(const struct json *params, struct start_request *r, str
         (rc = json_str_or(params, "base", STR("program"), &base, err)) < 0)
         return rc;
     if (start_profile_parse(name, &r->profile) < 0)
-        return err_set(err, EINVAL, "profile: \"%.*s\" is none of strict, program, node, python, "
-                                    "tool, helper", STR_FMT(name));
+        return err_set(err, EINVAL,
+                       "profile: \"%.*s\" is none of strict, program, node, python, "
+                       "tool, helper",
+                       STR_FMT(name));
     if (start_profile_parse(base, &r->base) < 0 ||
         (r->base != PROFILE_PROGRAM && r->base != PROFILE_NODE && r->base != PROFILE_PYTHON))
         return err_set(err, EINVAL, "base: \"%.*s\" is none of program, node, python",
@@ -317,8 +324,8 @@ static int parse_flags(const struct json *params, struct start_request *r, bool 
     return 0;
 }
 
-/* What no profile may be combined with: each line is a door that a confused or captured reeved could
- * otherwise open for a worker. */
+/* What no profile may be combined with: each line is a door that a confused or captured reeved
+ * could otherwise open for a worker. */
 static int check_together(const struct start_request *r, bool pass, struct err *err)
 {
     bool helper = r->profile == PROFILE_HELPER;

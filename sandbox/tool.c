@@ -1,6 +1,6 @@
 /*
- * tool.c: see tool.h. Runs in `reeve`, with the caller's rights; reeve-spawn is a child of it here, and
- * ends with it.
+ * tool.c: see tool.h. Runs in `reeve`, with the caller's rights; reeve-spawn is a child of it here,
+ * and ends with it.
  */
 #include "sandbox/tool.h"
 
@@ -17,11 +17,12 @@
 
 #define COPY_BYTES 65536
 
-/* ---- copying between our descriptors and the command's ------------------------------------------------ */
+/* ---- copying between our descriptors and the command's
+ * ------------------------------------------------ */
 
 struct copy {
     struct ev *ev;
-    int from, to;        /* -1 once ended; `to` is owned when owns_to, `from` when owns_from */
+    int from, to; /* -1 once ended; `to` is owned when owns_to, `from` when owns_from */
     bool owns_from, owns_to;
     struct ev_io *io;
     struct ev_timer *timer; /* for what epoll does not take: regular files */
@@ -79,7 +80,8 @@ static int copy_begin(struct copy *c, struct err *err)
     return rc < 0 ? rc : ev_timer_set(c->timer, 0);
 }
 
-/* ---- one command ----------------------------------------------------------------------------------------- */
+/* ---- one command
+ * ----------------------------------------------------------------------------------------- */
 
 #define LEARNED_MAX 512
 struct running {
@@ -113,10 +115,18 @@ static void on_copy_ended(void *arg)
 static void start_copies(struct running *r, const struct started_info *info)
 {
     r->in = (struct copy){.ev = r->ev, .from = 0, .to = info->in, .owns_to = true};
-    r->out = (struct copy){.ev = r->ev, .from = info->out, .to = 1, .owns_from = true,
-                           .ended = on_copy_ended, .arg = r};
-    r->errout = (struct copy){.ev = r->ev, .from = info->errout, .to = 2, .owns_from = true,
-                              .ended = on_copy_ended, .arg = r};
+    r->out = (struct copy){.ev = r->ev,
+                           .from = info->out,
+                           .to = 1,
+                           .owns_from = true,
+                           .ended = on_copy_ended,
+                           .arg = r};
+    r->errout = (struct copy){.ev = r->ev,
+                              .from = info->errout,
+                              .to = 2,
+                              .owns_from = true,
+                              .ended = on_copy_ended,
+                              .arg = r};
     r->open_copies = 2;
     if (copy_begin(&r->out, &r->why) < 0 || copy_begin(&r->errout, &r->why) < 0 ||
         copy_begin(&r->in, &r->why) < 0) {
@@ -152,7 +162,8 @@ static void on_exit_(void *arg, struct started *p UNUSED, const struct started_e
     maybe_stop(r);
 }
 
-static void on_denied(void *arg, struct started *p UNUSED, struct str call, const struct json *details)
+static void on_denied(void *arg, struct started *p UNUSED, struct str call,
+                      const struct json *details)
 {
     struct running *r = arg;
     struct str answer = STR("?");
@@ -170,7 +181,8 @@ static void on_denied(void *arg, struct started *p UNUSED, struct str call, cons
         buf_fmt(r->learned, "%.*s\n", STR_FMT(call));
         return;
     }
-    n = snprintf(line, sizeof(line), "reeve sandbox: %.*s refused: %.*s\n", STR_FMT(call), STR_FMT(answer));
+    n = snprintf(line, sizeof(line), "reeve sandbox: %.*s refused: %.*s\n", STR_FMT(call),
+                 STR_FMT(answer));
     if (n > 0)
         (void)sys.write(2, line, MIN((size_t)n, sizeof(line) - 1));
 }
@@ -259,8 +271,12 @@ static void release_running(struct running *r)
 static int run_command(const struct sandbox_command *c, struct buf *learned, int *ret_status,
                        struct err *err)
 {
-    struct running r = {.pidfd = -1, .channel = -1, .learn = learned != NULL, .learned = learned,
-                        .in = {.from = -1, .to = -1}, .out = {.from = -1, .to = -1},
+    struct running r = {.pidfd = -1,
+                        .channel = -1,
+                        .learn = learned != NULL,
+                        .learned = learned,
+                        .in = {.from = -1, .to = -1},
+                        .out = {.from = -1, .to = -1},
                         .errout = {.from = -1, .to = -1}};
     FD_AUTO int spawn_pidfd = -1;
     int fd = -1, rc;
@@ -290,12 +306,15 @@ int sandbox_run(const struct sandbox_command *c, int *ret_status, struct err *er
     return run_command(c, NULL, ret_status, err);
 }
 
-int sandbox_learn(const struct sandbox_command *c, struct buf *out, int *ret_status, struct err *err)
+int sandbox_learn(const struct sandbox_command *c, struct buf *out, int *ret_status,
+                  struct err *err)
 {
     return run_command(c, out, ret_status, err);
 }
 
-/* ---- explain -------------------------------------------------------------------------------------------------- */
+/* ---- explain
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static int explain(const struct sandbox_command *c, const struct plan_host *host, struct plan *plan,
                    struct buf *out, struct err *err)
@@ -351,7 +370,8 @@ int sandbox_find_program(const char *name, char *ret, size_t size, struct err *e
     }
     while (str_split(&rest, ':', &dir)) {
         int n = snprintf(text, sizeof(text), "%.*s/%s", STR_FMT(dir), name);
-        if (dir.len > 0 && dir.ptr[0] == '/' && n > 0 && (size_t)n < sizeof(text) && access(text, X_OK) == 0)
+        if (dir.len > 0 && dir.ptr[0] == '/' && n > 0 && (size_t)n < sizeof(text) &&
+            access(text, X_OK) == 0)
             return str_copy(str_of(text), ret, size);
     }
     return err_set(err, ENOENT, "\"%s\": no such program in PATH", name);

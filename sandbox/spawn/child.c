@@ -1,6 +1,6 @@
 /*
- * child.c: makes a confined process: plan, group, descriptors, clone. See child.h. What happens to it
- * afterwards is in watch.c.
+ * child.c: makes a confined process: plan, group, descriptors, clone. See child.h. What happens to
+ * it afterwards is in watch.c.
  */
 #include "sandbox/spawn/child.h"
 
@@ -18,7 +18,7 @@
 #include "sandbox/os/sys.h"
 #include "sandbox/spawn/secret.h"
 
-#define PLAN_BYTES ((size_t)1 << 20)
+#define PLAN_BYTES      ((size_t)1 << 20)
 #define FIRST_SECRET_FD 5
 
 /* What a start holds until the child has it. */
@@ -26,13 +26,14 @@ struct making {
     const struct start_request *request;
     struct apply apply;
     int pass_fd;
-    int theirs[5];        /* channel, in, out, err, start socket: the child's ends */
+    int theirs[5]; /* channel, in, out, err, start socket: the child's ends */
     struct secrets secrets;
-    char **argv, **env;   /* in the child's arena, but for the secrets' entries */
+    char **argv, **env; /* in the child's arena, but for the secrets' entries */
 };
 enum { THEIR_CHANNEL, THEIR_IN, THEIR_OUT, THEIR_ERR, THEIR_START };
 
-/* ---- argv and env ------------------------------------------------------------------------------------ */
+/* ---- argv and env
+ * ------------------------------------------------------------------------------------ */
 
 static int make_argv(struct child *c, struct making *m, struct err *err)
 {
@@ -54,7 +55,8 @@ static int make_env(struct child *c, struct making *m, struct err *err)
     if (m->env == NULL)
         return err_sys(err, ENOMEM, "env");
     for (size_t i = 0; i < r->env_count; i++) {
-        struct str s = arena_fmt(&c->arena, "%.*s=%.*s", STR_FMT(r->env[i].name), STR_FMT(r->env[i].value));
+        struct str s =
+            arena_fmt(&c->arena, "%.*s=%.*s", STR_FMT(r->env[i].name), STR_FMT(r->env[i].value));
         char *entry = arena_cstr(&c->arena, s);
         if (s.ptr == NULL || entry == NULL)
             return err_sys(err, ENOMEM, "env");
@@ -70,7 +72,8 @@ static int make_env(struct child *c, struct making *m, struct err *err)
     return 0;
 }
 
-/* ---- descriptors --------------------------------------------------------------------------------------- */
+/* ---- descriptors
+ * --------------------------------------------------------------------------------------- */
 
 static int keep_ours(struct child *c, int fd)
 {
@@ -129,15 +132,18 @@ static void number_descriptors(const struct child *c, struct making *m)
     a->fds[INSIDE_FD] = c->plan.profile == PROFILE_STRICT ? m->theirs[THEIR_START] : m->pass_fd;
     for (size_t i = 0; i < m->secrets.fd_count; i++)
         a->fds[FIRST_SECRET_FD + i] = m->secrets.fds[i];
-    a->fd_count = m->secrets.fd_count > 0 ? FIRST_SECRET_FD + m->secrets.fd_count
+    a->fd_count = m->secrets.fd_count > 0  ? FIRST_SECRET_FD + m->secrets.fd_count
                   : a->fds[INSIDE_FD] >= 0 ? INSIDE_FD + 1
                   : a->fds[3] >= 0         ? 4
                                            : 3;
 }
 
-/* ---- strict ------------------------------------------------------------------------------------------------ */
+/* ---- strict
+ * ------------------------------------------------------------------------------------------------
+ */
 
-/* The worker loads its filter itself, after exec; it waits on its start socket before anything else. */
+/* The worker loads its filter itself, after exec; it waits on its start socket before anything
+ * else. */
 static int send_filter(struct child *c, struct err *err)
 {
     const struct seccomp_program *p = &c->spawn->filters[SECCOMP_STRICT];
@@ -146,21 +152,23 @@ static int send_filter(struct child *c, struct err *err)
     return n < 0 ? err_sys(err, (int)-n, "send the filter") : 0;
 }
 
-/* ---- owners of what is granted ------------------------------------------------------------------------- */
+/* ---- owners of what is granted
+ * ------------------------------------------------------------------------- */
 
 struct idmaps {
     struct ns_ids owners[APPLY_IDMAPS_MAX];
     size_t count;
 };
 
-static int find_idmap(struct child *c, struct making *m, struct idmaps *known, const struct ns_ids *owner,
-                      struct err *err)
+static int find_idmap(struct child *c, struct making *m, struct idmaps *known,
+                      const struct ns_ids *owner, struct err *err)
 {
     const struct ns_ids seen = {c->plan.uid, c->plan.gid};
     size_t i = 0;
     int rc;
 
-    while (i < known->count && (known->owners[i].uid != owner->uid || known->owners[i].gid != owner->gid))
+    while (i < known->count &&
+           (known->owners[i].uid != owner->uid || known->owners[i].gid != owner->gid))
         i++;
     if (i < known->count)
         return (int)i;
@@ -174,8 +182,9 @@ static int find_idmap(struct child *c, struct making *m, struct idmaps *known, c
     return (int)i;
 }
 
-/* A run's user id is one that owns nothing: without a map it could not use what the operator granted. What
- * is root's and only to be read stays as its permissions say: a grant of /etc is none of /etc/shadow. */
+/* A run's user id is one that owns nothing: without a map it could not use what the operator
+ * granted. What is root's and only to be read stays as its permissions say: a grant of /etc is none
+ * of /etc/shadow. */
 static int map_owners(struct child *c, struct making *m, struct err *err)
 {
     struct idmaps known = {.count = 0};
@@ -183,7 +192,8 @@ static int map_owners(struct child *c, struct making *m, struct err *err)
 
     for (size_t i = 0; i < c->plan.mount_count; i++) {
         struct plan_mount *mount = &c->plan.mounts[i];
-        if (!mount->own || sys.stat(AT_FDCWD, mount->source, &st, 0) < 0 || /* missing: told by mounts */
+        if (!mount->own ||
+            sys.stat(AT_FDCWD, mount->source, &st, 0) < 0 || /* missing: told by mounts */
             (st.st_uid == 0 && !mount->write) || st.st_uid == c->plan.uid)
             continue;
         const struct ns_ids owner = {st.st_uid, st.st_gid};
@@ -201,9 +211,16 @@ static int fill_apply(struct child *c, struct making *m, struct err *err)
     struct apply *a = &m->apply;
     int rc = 0;
 
-    *a = (struct apply){.plan = &c->plan, .start_fd = m->theirs[THEIR_START], .null_fd = s->null_fd,
-                        .exec_fd = -1, .netns_fd = -1, .root_fd = -1, .landlock_fd = -1,
-                        .tasks = {-1, -1}, .argv = m->argv, .env = m->env};
+    *a = (struct apply){.plan = &c->plan,
+                        .start_fd = m->theirs[THEIR_START],
+                        .null_fd = s->null_fd,
+                        .exec_fd = -1,
+                        .netns_fd = -1,
+                        .root_fd = -1,
+                        .landlock_fd = -1,
+                        .tasks = {-1, -1},
+                        .argv = m->argv,
+                        .env = m->env};
     number_descriptors(c, m);
     if (c->plan.network == PLAN_NET_SHARED_EMPTY)
         a->netns_fd = s->netns_fd;
@@ -222,13 +239,16 @@ static int fill_apply(struct child *c, struct making *m, struct err *err)
     return MIN(rc, 0);
 }
 
-/* ---- clone --------------------------------------------------------------------------------------------------- */
+/* ---- clone
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static int clone_child(struct child *c, struct making *m, int *ret_pidfd, struct err *err)
 {
     int pidfd = -1;
     struct kernel_clone args = {.flags = c->plan.namespaces | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
-                                .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+                                .pidfd = (uintptr_t)&pidfd,
+                                .exit_signal = SIGCHLD};
     int rc;
 
     if (c->leaf.unified >= 0) {
@@ -251,7 +271,8 @@ static int make_group(struct child *c, struct err *err)
 
     if (!p->cgroup_kill && !p->cgroup_memory && !p->cgroup_pids)
         return 0;
-    return cgroup_leaf_make(&c->spawn->cgroups, c->key, p->memory_bytes, p->processes, &c->leaf, err);
+    return cgroup_leaf_make(&c->spawn->cgroups, c->key, p->memory_bytes, p->processes, &c->leaf,
+                            err);
 }
 
 static int make_all(struct child *c, struct making *m, struct err *err)
@@ -278,7 +299,9 @@ static void release_making(struct making *m)
     secrets_release(&m->secrets);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void child_free(struct child *c)
 {

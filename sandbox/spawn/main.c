@@ -1,6 +1,6 @@
 /*
- * reeve-spawn: starts confined processes for reeved, and is the only program with privilege. Its channel
- * is descriptor 3; when that ends, everything that it started dies, and so does it.
+ * reeve-spawn: starts confined processes for reeved, and is the only program with privilege. Its
+ * channel is descriptor 3; when that ends, everything that it started dies, and so does it.
  *
  * Never reads a foreign byte; never has a second thread; never runs anything outside of its walls.
  */
@@ -14,7 +14,7 @@
 #include "sandbox/os/proc.h"
 #include "sandbox/spawn/child.h"
 
-#define CHANNEL_FD 3
+#define CHANNEL_FD       3
 #define UID_BASE_DEFAULT 2113929216u
 
 struct options {
@@ -36,8 +36,8 @@ static void on_closed(void *arg, struct wire *w UNUSED, const struct err *why)
         ev_stop(s->ev);
 }
 
-/* A terminal's ^C and a service manager's SIGTERM go to the whole group. When to end is reeved's word alone:
- * its channel closes when it is done, or dead. */
+/* A terminal's ^C and a service manager's SIGTERM go to the whole group. When to end is reeved's
+ * word alone: its channel closes when it is done, or dead. */
 static void ignore_signals(void)
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE};
@@ -48,8 +48,10 @@ static void ignore_signals(void)
 
 static int usage(const char *wrong)
 {
-    (void)dprintf(2, "reeve-spawn: %s\nusage: reeve-spawn [--uid-base N] [--cgroup NAME] [--learn]\n"
-                     "started by reeved, with its channel as descriptor 3\n", wrong);
+    (void)dprintf(2,
+                  "reeve-spawn: %s\nusage: reeve-spawn [--uid-base N] [--cgroup NAME] [--learn]\n"
+                  "started by reeved, with its channel as descriptor 3\n",
+                  wrong);
     return 2;
 }
 
@@ -118,8 +120,12 @@ static int run(struct spawn *s, const struct options *o, struct err *err)
 int main(int argc, char **argv)
 {
     struct options o = {.uid_base = UID_BASE_DEFAULT};
-    struct spawn s = {.null_fd = -1, .netns_fd = -1, .root_fd = -1, .landlock_fd = -1,
-                      .cgroups = CGROUP_HOST_NONE, .programs = PROGRAM_CACHE_INIT};
+    struct spawn s = {.null_fd = -1,
+                      .netns_fd = -1,
+                      .root_fd = -1,
+                      .landlock_fd = -1,
+                      .cgroups = CGROUP_HOST_NONE,
+                      .programs = PROGRAM_CACHE_INIT};
     struct err err = ERR_INIT;
     int rc = parse_options(argc, argv, &o);
 

@@ -1,6 +1,6 @@
 /*
- * prepare.c: what reeve-spawn makes once, before its first start: features, groups, filters, the empty
- * network namespace, strict's ruleset. See spawn.h.
+ * prepare.c: what reeve-spawn makes once, before its first start: features, groups, filters, the
+ * empty network namespace, strict's ruleset. See spawn.h.
  */
 #include <fcntl.h>
 
@@ -22,8 +22,11 @@ static int prepare_filters(struct spawn *s, struct err *err)
 /* The ruleset of any strict start: all rights handled, no rules. */
 static int prepare_landlock(struct spawn *s, struct err *err)
 {
-    struct start_request r = {.key = STR("strict"), .profile = PROFILE_STRICT, .program = STR("/strict"),
-                              .uid_slot = UID_SLOT_RUNS, .pass_fd = -1};
+    struct start_request r = {.key = STR("strict"),
+                              .profile = PROFILE_STRICT,
+                              .program = STR("/strict"),
+                              .uid_slot = UID_SLOT_RUNS,
+                              .pass_fd = -1};
     struct arena arena;
     struct plan *plan = calloc(1, sizeof(*plan));
     int rc;
@@ -49,7 +52,8 @@ int spawn_prepare(struct spawn *s, uint32_t uid_base, const char *cgroup_name, s
     rc = cgroup_host_open(cgroup_name, &s->cgroups, err);
     if (rc < 0)
         return rc;
-    s->host = (struct plan_host){.probe = &s->probe, .uid_base = uid_base,
+    s->host = (struct plan_host){.probe = &s->probe,
+                                 .uid_base = uid_base,
                                  .has_cgroup = s->cgroups.unified >= 0 || s->cgroups.memory >= 0 ||
                                                s->cgroups.pids >= 0};
     s->null_fd = sys.open(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);

@@ -18,11 +18,11 @@
 #define MFD_EXEC 0x10U
 #endif
 #ifndef F_SEAL_SEAL
-#define F_ADD_SEALS 1033
-#define F_SEAL_SEAL 1
+#define F_ADD_SEALS   1033
+#define F_SEAL_SEAL   1
 #define F_SEAL_SHRINK 2
-#define F_SEAL_GROW 4
-#define F_SEAL_WRITE 8
+#define F_SEAL_GROW   4
+#define F_SEAL_WRITE  8
 #endif
 
 static ssize_t read_at(int fd, void *p, size_t n, uint64_t at)
@@ -40,13 +40,15 @@ static int check_static(int fd, const char *path, struct err *err)
         head.e_phentsize != sizeof(part))
         return err_set(err, ENOEXEC, "\"%s\" is not a 64-bit ELF program, as strict needs", path);
     for (size_t i = 0; i < head.e_phnum; i++) {
-        if (read_at(fd, &part, sizeof(part), head.e_phoff + i * sizeof(part)) != (ssize_t)sizeof(part))
+        if (read_at(fd, &part, sizeof(part), head.e_phoff + i * sizeof(part)) !=
+            (ssize_t)sizeof(part))
             return err_set(err, ENOEXEC, "\"%s\": cut short", path);
         if (part.p_type == PT_INTERP)
-            return err_set(err, ENOEXEC,
-                           "\"%s\" is linked dynamically: a strict root is empty, so link it statically "
-                           "(-static-pie), or use profile program",
-                           path);
+            return err_set(
+                err, ENOEXEC,
+                "\"%s\" is linked dynamically: a strict root is empty, so link it statically "
+                "(-static-pie), or use profile program",
+                path);
     }
     return 0;
 }

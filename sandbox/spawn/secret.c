@@ -1,6 +1,6 @@
 /*
- * secret.c: see secret.h. The content is taken as it is, without one line feed at its end: it is never
- * parsed, so it cannot harm; it is never printed, so it cannot leak.
+ * secret.c: see secret.h. The content is taken as it is, without one line feed at its end: it is
+ * never parsed, so it cannot harm; it is never printed, so it cannot leak.
  */
 #include "sandbox/spawn/secret.h"
 
@@ -10,8 +10,8 @@
 #include "sandbox/os/file.h"
 #include "sandbox/os/sys.h"
 
-static int put_env(struct secrets *s, const struct start_secret *secret, const char *value, size_t len,
-                   struct err *err)
+static int put_env(struct secrets *s, const struct start_secret *secret, const char *value,
+                   size_t len, struct err *err)
 {
     size_t size = secret->name.len + 1 + len + 1;
     char *entry;
@@ -30,8 +30,8 @@ static int put_env(struct secrets *s, const struct start_secret *secret, const c
 }
 
 /* A pipe that holds all of it and whose writing end is closed: read once, then it is gone. */
-static int put_fd(struct secrets *s, const struct start_secret *secret, int number, const char *value,
-                  size_t len, struct err *err)
+static int put_fd(struct secrets *s, const struct start_secret *secret, int number,
+                  const char *value, size_t len, struct err *err)
 {
     size_t used = strlen(s->list);
     FD_AUTO int out = -1;
@@ -46,10 +46,12 @@ static int put_fd(struct secrets *s, const struct start_secret *secret, int numb
         return rc;
     n = snprintf(s->list + used, sizeof(s->list) - used, "%s%.*s:%d", used > 0 ? "," : "",
                  STR_FMT(secret->name), number);
-    return n < 0 || (size_t)n >= sizeof(s->list) - used ? err_set(err, E2BIG, "list of secrets") : 0;
+    return n < 0 || (size_t)n >= sizeof(s->list) - used ? err_set(err, E2BIG, "list of secrets")
+                                                        : 0;
 }
 
-static int read_one(struct secrets *s, const struct start_secret *secret, int first_fd, struct err *err)
+static int read_one(struct secrets *s, const struct start_secret *secret, int first_fd,
+                    struct err *err)
 {
     char path[1024];
     char *text = NULL;

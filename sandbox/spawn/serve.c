@@ -1,11 +1,12 @@
 /*
- * serve.c: what reeved may ask of reeve-spawn. Every request is checked again here (start_parse): reeved
- * talks to foreigners all day, and this is the door to privilege.
+ * serve.c: what reeved may ask of reeve-spawn. Every request is checked again here (start_parse):
+ * reeved talks to foreigners all day, and this is the door to privilege.
  */
 #include "sandbox/os/fd.h"
 #include "sandbox/spawn/child.h"
 
-static int on_process_start(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
+static int on_process_start(void *ctx, struct wire *w, const struct wire_message *m,
+                            struct err *err)
 {
     struct spawn *s = ctx;
     struct start_request r;
@@ -44,7 +45,8 @@ static int on_process_kill(void *ctx, struct wire *w, const struct wire_message 
     return m->kind == WIRE_REQUEST ? wire_result_raw(w, m->id->raw, STR("{}"), err) : 0;
 }
 
-static int on_host_features(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
+static int on_host_features(void *ctx, struct wire *w, const struct wire_message *m,
+                            struct err *err)
 {
     struct spawn *s = ctx;
     struct buf out;
@@ -85,7 +87,7 @@ void serve_message(void *arg, struct wire *w, const struct wire_message *m)
     while (wire_take_fds(w, &stray, 1) == 1)
         fd_close(&stray);
     if (m->kind == WIRE_REQUEST)
-        (void)wire_error(w, m->id, rule != NULL && err.number == EINVAL ? WIRE_E_PARAMS : code, "%s",
-                         err.text);
+        (void)wire_error(w, m->id, rule != NULL && err.number == EINVAL ? WIRE_E_PARAMS : code,
+                         "%s", err.text);
     log_warn(&s->log, "%.*s: %s", STR_FMT(m->method), err.text);
 }

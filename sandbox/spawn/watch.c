@@ -1,7 +1,7 @@
 /*
- * watch.c: what a started process says and does, as far as reeve-spawn looks: the reports of its start,
- * the calls that its filter refused, its end. Trusts nothing of it: a report is bounded, a notified call is
- * judged by its number alone (trap 10).
+ * watch.c: what a started process says and does, as far as reeve-spawn looks: the reports of its
+ * start, the calls that its filter refused, its end. Trusts nothing of it: a report is bounded, a
+ * notified call is judged by its number alone (trap 10).
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -15,7 +15,8 @@
 
 #define LEAVE_RETRY_MS 2
 
-/* ---- refused calls ------------------------------------------------------------------------------------- */
+/* ---- refused calls
+ * ------------------------------------------------------------------------------------- */
 
 static void tell_denied(struct child *c, const struct seccomp_notif *n, const char *name,
                         const char *answer)
@@ -63,10 +64,14 @@ static void refuse(struct child *c, const struct seccomp_notif *n)
 
     seccomp_call_name(n->data.nr, name);
     if (c->denied <= CHILD_DENIED_MAX + 1)
-        tell_denied(c, n, name, probing ? "killed: repeated probing" : dies ? "killed" : err_name(a.number));
+        tell_denied(c, n, name,
+                    probing ? "killed: repeated probing"
+                    : dies  ? "killed"
+                            : err_name(a.number));
     if (c->state == CHILD_STARTING && dies) {
         struct err why = ERR_INIT;
-        (void)err_set(&why, EPERM, "layer %s: %s refused during start", layer_name(LAYER_SECCOMP), name);
+        (void)err_set(&why, EPERM, "layer %s: %s refused during start", layer_name(LAYER_SECCOMP),
+                      name);
         child_fail(c, &why);
     } else if (dies) {
         child_kill(c); /* it stays stopped in the call until the signal takes it */
@@ -74,6 +79,8 @@ static void refuse(struct child *c, const struct seccomp_notif *n)
         answer(c, n->id, a.number, 0);
     }
 }
+
+static void on_start(void *arg, struct ev_io *io, int fd, uint32_t events);
 
 static void on_listener(void *arg, struct ev_io *io UNUSED, int fd, uint32_t events)
 {
@@ -87,6 +94,9 @@ static void on_listener(void *arg, struct ev_io *io UNUSED, int fd, uint32_t eve
         }
         return;
     }
+    /* A call of the program itself may be seen before the end of its start: that first, then. */
+    if (c->state == CHILD_STARTING && c->start_io != NULL)
+        on_start(c, c->start_io, c->start_fd, EPOLLIN);
     if (is_own_exec(c, &n)) {
         answer(c, n.id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
     } else if (c->spawn->learn) {
@@ -117,7 +127,9 @@ static int take_listener(struct child *c, int number, struct err *err)
     return n < 0 ? err_sys(err, (int)-n, "answer") : 0;
 }
 
-/* ---- start --------------------------------------------------------------------------------------------------- */
+/* ---- start
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void put_result(struct child *c, struct buf *out, struct err *err)
 {
@@ -137,7 +149,8 @@ static void put_result(struct child *c, struct buf *out, struct err *err)
 static int attach_ours(struct child *c, struct err *err)
 {
     int copy = sys.fcntl(ev_child_pidfd(c->exit), F_DUPFD_CLOEXEC, 3);
-    int rc = copy < 0 ? err_sys(err, -copy, "copy a pidfd") : wire_attach_fd(c->spawn->wire, copy, err);
+    int rc =
+        copy < 0 ? err_sys(err, -copy, "copy a pidfd") : wire_attach_fd(c->spawn->wire, copy, err);
 
     for (size_t i = 0; i < c->ours_count && rc == 0; i++)
         rc = wire_attach_fd(c->spawn->wire, fd_take(&c->ours[i]), err);
@@ -210,7 +223,9 @@ static void on_start(void *arg, struct ev_io *io UNUSED, int fd, uint32_t events
 
 static void on_timer(void *arg, struct ev_timer *t);
 
-/* ---- end ------------------------------------------------------------------------------------------------------ */
+/* ---- end
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* Told only when nothing of it is left: who starts the next one finds the house empty. */
 static void leave(struct child *c)
