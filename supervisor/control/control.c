@@ -124,6 +124,17 @@ static int start_serving(struct control *c, struct err *err)
 
 /* The first one opens the store and the door. A later one changes roles: everybody connects anew,
  * so that a right that was taken away ends now, in streams too. */
+struct roles_change {
+    const struct roles *before, *after;
+};
+
+static bool loses_rights(void *arg, const struct http_peer *peer)
+{
+    const struct roles_change *ch = arg;
+    unsigned had = roles_of(ch->before, peer->cred.uid, peer->gids, peer->gid_count);
+    return (had & ~roles_of(ch->after, peer->cred.uid, peer->gids, peer->gid_count)) != 0;
+}
+
 static int on_config(void *ctx, struct wire *w UNUSED, const struct wire_message *m,
                      struct err *err)
 {
@@ -132,15 +143,12 @@ static int on_config(void *ctx, struct wire *w UNUSED, const struct wire_message
     int res = roles_parse(json_get(m->params, "roles"), &roles, err);
     if (res < 0)
         return res;
+    if (c->http) /* a connection that keeps its rights, such as the one that asked for this, goes on */
+        http_drop_if(c->http, loses_rights, &(struct roles_change){&c->roles, &roles});
     roles_release(&c->roles);
     c->roles = roles;
     res = open_store(c, m->params, err);
-    if (res < 0)
-        return res;
-    if (!c->http)
-        return start_serving(c, err);
-    http_drop_all(c->http);
-    return 0;
+    return res < 0 || c->http ? res : start_serving(c, err);
 }
 
 static int on_changed(void *ctx, struct wire *w UNUSED, const struct wire_message *m,

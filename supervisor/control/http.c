@@ -678,10 +678,11 @@ void http_free(struct http *h)
     free(h);
 }
 
-void http_drop_all(struct http *h)
+void http_drop_if(struct http *h, bool (*drops)(void *arg, const struct http_peer *peer), void *arg)
 {
     for (struct connection *c = h->connections; c; c = c->next)
-        cut(c);
+        if (drops(arg, &c->peer))
+            cut(c);
 }
 
 unsigned http_connections(const struct http *h)

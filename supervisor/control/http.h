@@ -57,7 +57,8 @@ struct http_owner {
 int http_new(struct ev *ev, int listen_fd, const struct http_limits *limits,
              const struct http_owner *owner, struct http **ret, struct err *err) NODISCARD;
 void http_free(struct http *h); /* NULL is fine; on_done is told for every request */
-void http_drop_all(struct http *h); /* cuts every connection (their rights changed) */
+/* Cuts the connections of peers for whom `drops` says so (they lost rights). */
+void http_drop_if(struct http *h, bool (*drops)(void *arg, const struct http_peer *peer), void *arg);
 unsigned http_connections(const struct http *h);
 
 /* ---- a request: from on_head to on_done ------------------------------------------------------ */
