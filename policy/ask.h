@@ -1,5 +1,6 @@
 /*
- * ask.h: asking policy. Default deny; a policy that errs in scope denies; every answer can be recorded whole.
+ * ask.h: asking policy. Default deny, and a policy that errs in scope denies (INV-03); every answer can be recorded
+ * with the facts that it came from, and explained later (INV-12).
  *
  * A tool call is up to three asks:
  *   call     may it run now?  allowed: it runs.

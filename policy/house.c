@@ -8,6 +8,7 @@
 #include "policy/cedar/cedar.h"
 #include "policy/link.h"
 #include "policy/notes.h"
+#include "policy/refs.h"
 #include "policy/tables.h"
 #include "policy/text/sort.h"
 #include "policy/text/utf8.h"
@@ -235,7 +236,8 @@ static int read_all(struct builder *b)
         return rc;
     link_check(&b->link);
     notes_check(b->box->policies, &b->link);
-    return b->link.status;
+    rc = diags_has_errors(b->diags) ? 0 : refs_check(b->box->policies, &b->link);
+    return rc < 0 ? rc : b->link.status;
 }
 
 /* ---- copies of what was given

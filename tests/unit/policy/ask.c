@@ -202,7 +202,7 @@ static void gates(void **state)
     assert_int_equal(f->tool.gate.expires_ms, 2 * 3600000);
 }
 
-/* A forbid ends it before anyone is asked; so does a policy that errs. */
+/* INV-03. A forbid ends it before anyone is asked; so does a policy that errs. */
 static void no_gate(void **state)
 {
     static const struct facts_counter over = {STR("paid_24h"), true, 50000001};
@@ -371,7 +371,7 @@ static void other_asks(void **state)
     assert_false(decide(f, ASK_APPROVE));
 }
 
-/* Facts kept with a decision give the same decision and the same digest again. */
+/* INV-12: facts kept with a decision give the same decision and the same digest again. */
 static void facts_come_again(void **state)
 {
     struct fixture *f = *state;
