@@ -49,30 +49,37 @@ static int read_content(struct arena *arena, const struct json *v, struct str *r
     return 0;
 }
 
-static void read_arguments(struct arena *arena, const struct json *v, struct chat_call *call)
+/* What is no object is told to the model; only running out of memory is a failure. */
+static int read_arguments(struct arena *arena, const struct json *v, struct chat_call *call,
+                          struct err *ret_err)
 {
     const struct json_limits limits = {CHAT_ARGUMENTS_MAX, ARGUMENTS_DEEP, 65536};
     struct err err = ERR_INIT;
+    int rc;
 
     call->text = STR("{}");
     if (json_is(v, JSON_OBJECT)) { /* not the format, but seen: the object itself */
         call->text = v->raw;
         call->arguments = v;
-        return;
+        return 0;
     }
     if (v && !json_is(v, JSON_STRING) && !json_is(v, JSON_NULL)) {
         call->problem = STR("the arguments are not a JSON object");
-        return;
+        return 0;
     }
     if (json_is(v, JSON_STRING) && str_trim(v->string).len > 0)
         call->text = v->string; /* a tool without parameters is often called with "" */
-    if (json_parse(arena, call->text, &limits, &call->arguments, NULL, &err) < 0) {
+    rc = json_parse(arena, call->text, &limits, &call->arguments, NULL, &err);
+    if (rc < 0) {
         call->arguments = NULL;
         call->problem = arena_fmt(arena, "the arguments are not valid JSON: %s", err.text);
     } else if (!json_is(call->arguments, JSON_OBJECT)) {
         call->arguments = NULL;
         call->problem = STR("the arguments are not a JSON object");
     }
+    return rc == -ENOMEM || (!call->arguments && !call->problem.ptr)
+               ? err_set(ret_err, ENOMEM, "no memory for a model's reply")
+               : 0;
 }
 
 static int read_call(struct arena *arena, const struct json *v, unsigned turn, size_t at,
@@ -95,10 +102,9 @@ static int read_call(struct arena *arena, const struct json *v, unsigned turn, s
         return err_set(err, EBADMSG, "tool call %zu: its name or id is empty or too long", at + 1);
     if (call->id.len == 0)
         call->id = arena_fmt(arena, "call_%u_%zu", turn, at);
-    read_arguments(arena, json_get(function, "arguments"), call);
     if (!call->id.ptr)
         return err_set(err, ENOMEM, "no memory for a model's reply");
-    return 0;
+    return read_arguments(arena, json_get(function, "arguments"), call, err);
 }
 
 static int read_calls(struct arena *arena, const struct json *v, unsigned turn,
