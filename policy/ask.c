@@ -23,8 +23,7 @@ struct asker {
     struct err *err;
 };
 
-/* ---- texts
- * ---------------------------------------------------------------------------------------------- */
+/* ---- texts ---- */
 
 PRINTF(2, 3)
 static void say(struct ask_decision *d, const char *fmt, ...)
@@ -74,8 +73,7 @@ static void describe(const struct asker *a, struct ask_decision *d)
         say(d, "no policy permits %s", what);
 }
 
-/* ---- one ask
- * -------------------------------------------------------------------------------------------- */
+/* ---- one ask ---- */
 
 static int copy_ids(struct arena *arena, const struct cedar_matches *m, struct strs *ret)
 {
@@ -236,8 +234,7 @@ void ask_put(struct jout *j, const struct ask_decision *d)
     jout_object_end(j);
 }
 
-/* ---- annotations
- * ----------------------------------------------------------------------------------------- */
+/* ---- annotations ---- */
 
 static bool is_listed(const struct str *items, size_t n, struct str s)
 {
@@ -309,8 +306,7 @@ static bool read_gate(const struct cedar_matches *permits, struct ask_gate *g)
     return true;
 }
 
-/* ---- a tool call
- * ------------------------------------------------------------------------------------------ */
+/* ---- a tool call ---- */
 
 static void settle(struct asker *a, struct ask_tool *t, enum ask_verdict verdict,
                    const struct ask_decision *d)

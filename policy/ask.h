@@ -46,7 +46,7 @@ int ask_decide(const struct house *h, const struct facts *f, struct arena *a, st
 /* {"ask","allow","policies":[],"errors":[{policy,message}],"set","facts","text"}; the facts' JSON is kept apart. */
 void ask_put(struct jout *j, const struct ask_decision *d);
 
-/* ---- a tool call --------------------------------------------------------------------------------- */
+/* ---- a tool call ---- */
 
 struct ask_clause { /* any one of these groups */
     struct str groups[ASK_APPROVERS_MAX];
@@ -94,7 +94,7 @@ struct ask_tool {
 int ask_tool(const struct house *h, const struct facts *f, struct arena *a, struct ask_tool *ret,
              struct err *err) NODISCARD;
 
-/* ---- why ------------------------------------------------------------------------------------------- */
+/* ---- why ---- */
 
 /* Each policy that came near, which condition failed, with the values it saw. As text and as JSON members. */
 int ask_explain(const struct house *h, const struct facts *f, struct strs masks, struct buf *out,

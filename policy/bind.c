@@ -54,8 +54,7 @@ static void *array_new(struct bind *b, size_t n, size_t size)
     return p;
 }
 
-/* ---- ${name}
- * --------------------------------------------------------------------------------------- */
+/* ---- ${name} ---- */
 
 static bool find_def(const struct bind *b, struct str name, struct str *ret)
 {
@@ -135,8 +134,7 @@ static bool expand(struct bind *b, const struct yaml *at, struct str *text)
     return good && b->status == 0;
 }
 
-/* ---- texts
- * ----------------------------------------------------------------------------------------- */
+/* ---- texts ---- */
 
 static bool is_line(struct str s)
 {
@@ -245,8 +243,7 @@ static bool read_text(struct bind *b, const struct bind_row *row, const struct y
     return true;
 }
 
-/* ---- numbers
- * --------------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 static int number_parse(const struct bind_row *row, struct str s, int64_t *ret)
 {
@@ -350,8 +347,7 @@ static void read_enum(struct bind *b, const struct bind_row *row, const struct y
                    STR_FMT(str_slice(v->text, 0, 80)));
 }
 
-/* ---- collections
- * ------------------------------------------------------------------------------------ */
+/* ---- collections ---- */
 
 static bool is_collection(struct bind *b, const struct bind_row *row, const struct yaml *v,
                           enum yaml_type want, const char *rule)
@@ -436,8 +432,7 @@ static void read_list(struct bind *b, const struct bind_row *row, const struct y
     *(size_t *)field(object, row->count_offset) = items ? n : 0;
 }
 
-/* ---- tables
- * ----------------------------------------------------------------------------------------- */
+/* ---- tables ---- */
 
 static void set_defaults(const struct bind_table *t, void *object)
 {
@@ -560,8 +555,7 @@ void bind_read(struct bind *b, const struct bind_table *t, const struct yaml *no
         t->finish(b, node, object);
 }
 
-/* ---- writing
- * ---------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void put_number(struct jout *j, const struct bind_row *row, int64_t v)
 {

@@ -16,9 +16,7 @@ static int finish(struct buf *out, struct err *err, int result)
     return FAIL;
 }
 
-/* ---- check
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- check ---- */
 
 static void put_count(struct buf *out, size_t n, const char *one, const char *many, bool first)
 {
@@ -106,9 +104,7 @@ int check_dir(const struct check_options *o, struct buf *out, struct err *err)
     return result == FAIL ? FAIL : finish(out, err, result);
 }
 
-/* ---- eval
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- eval ---- */
 
 static const char *verdict_name(enum ask_verdict v)
 {

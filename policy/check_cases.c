@@ -40,8 +40,7 @@ static void complain(struct cases *c, const struct yaml *at, const char *expecte
     diags_add(c->diags, DIAG_ERROR, c->file, at->from, at->to, expected, "%s", text);
 }
 
-/* ---- from a case to facts
- * ------------------------------------------------------------------------------------ */
+/* ---- from a case to facts ---- */
 
 static void put_two(struct jout *j, const char *first, struct str a, const char *second,
                     struct str b)
@@ -212,9 +211,7 @@ static void fill(struct cases *c, const struct yaml *node, struct arena *a, stru
     }
 }
 
-/* ---- one case
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- one case ---- */
 
 static int judge(struct cases *c, const struct facts *f, struct arena *a, struct outcome *ret,
                  struct err *err)
@@ -339,9 +336,7 @@ static int run_case(struct cases *c, size_t number, const struct yaml *node, str
     return rc;
 }
 
-/* ---- the file
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- the file ---- */
 
 static int run_all(struct cases *c, const struct yaml *list, struct err *err)
 {

@@ -15,8 +15,7 @@ const char *facts_ask_name(enum facts_ask a)
     return ask_names[a];
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void put_pairs(struct jout *j, const char *name, struct house_pairs p)
 {
@@ -279,8 +278,7 @@ int facts_put(const struct facts *f, struct buf *out, struct digest *ret, struct
     return rc;
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 struct reader {
     struct arena *arena;

@@ -57,8 +57,7 @@ static const struct kind_row kinds[] = {
 };
 static const char kinds_text[] = "workflow, server, model, tenant, team, people or access";
 
-/* ---- documents
- * ---------------------------------------------------------------------------------------- */
+/* ---- documents ---- */
 
 static void read_object(struct builder *b, const struct kind_row *k, const struct yaml *node)
 {
@@ -128,8 +127,7 @@ static int read_yaml(struct builder *b, const struct house_text *t)
     return b->bind.status < 0 ? b->bind.status : b->link.status;
 }
 
-/* ---- the finished house
- * ---------------------------------------------------------------------------------- */
+/* ---- the finished house ---- */
 
 static int by_name(const void *a, const void *b, void *ctx)
 {
@@ -240,8 +238,7 @@ static int read_all(struct builder *b)
     return rc < 0 ? rc : b->link.status;
 }
 
-/* ---- copies of what was given
- * ---------------------------------------------------------------------------- */
+/* ---- copies of what was given ---- */
 
 static int copy_texts(struct box *box, const struct house_text *texts, size_t n)
 {
@@ -304,8 +301,7 @@ static struct box *box_new(const struct house_text *texts, size_t n, struct str 
     return box;
 }
 
-/* ---- from texts
- * ------------------------------------------------------------------------------------------- */
+/* ---- from texts ---- */
 
 static int check_counts(const struct house_text *texts, size_t n, struct err *err)
 {
@@ -377,8 +373,7 @@ void house_unref(struct house *h)
     box_free(box_of(h));
 }
 
-/* ---- from a directory
- * --------------------------------------------------------------------------------------- */
+/* ---- from a directory ---- */
 
 static int read_file(int dir, const char *name, uid_t owner, char **ret, size_t *ret_len,
                      struct err *err)

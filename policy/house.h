@@ -55,7 +55,7 @@ struct house_budget { /* HOUSE_NO_LIMIT: none */
     int64_t tokens, calls, cost_micro; /* cost in millionths of the currency */
 };
 
-/* ---- workflow -------------------------------------------------------------------------------- */
+/* ---- workflow ---- */
 
 struct workflow_trigger { /* all that is given must match; `*` matches any run of bytes; empty: any */
     struct str event, source, subject;
@@ -131,7 +131,7 @@ struct workflow {
     struct house_pairs attrs; /* strings, of the Workflow entity */
 };
 
-/* ---- tool servers ---------------------------------------------------------------------------- */
+/* ---- tool servers ---- */
 
 enum tool_class { TOOL_READ, TOOL_WRITE, TOOL_IRREVERSIBLE };
 enum server_unlisted { UNLISTED_HIDE, UNLISTED_OFFER }; /* offered: as irreversible, never retried */
@@ -164,7 +164,7 @@ struct server {
     struct digest digest; /* of all of the above */
 };
 
-/* ---- models, tenants, teams, people, roles ------------------------------------------------------ */
+/* ---- models, tenants, teams, people, roles ---- */
 
 enum model_api { API_CHAT_COMPLETIONS };
 enum model_auth { AUTH_NONE, AUTH_BEARER, AUTH_X_API_KEY };
@@ -213,7 +213,7 @@ struct access_rule { /* users and groups: names, or numbers as text; the caller 
 };
 const char *access_role_name(enum access_role r);
 
-/* ---- the whole --------------------------------------------------------------------------------- */
+/* ---- the whole ---- */
 
 struct cedar_policies; /* for policy/ alone: ask.h is how it is used */
 

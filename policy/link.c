@@ -122,8 +122,7 @@ void link_unknown(const struct link *l, enum link_kind kind, struct str name, si
     say_unknown(l, &k, kind_names[kind], name, file, from, to);
 }
 
-/* ---- tools
- * -------------------------------------------------------------------------------------------- */
+/* ---- tools ---- */
 
 static void check_tool_known(const struct link *l, const struct link_use *u, const struct server *s,
                              struct str tool)

@@ -48,8 +48,7 @@ bool notes_is_mask(struct str path)
     return true;
 }
 
-/* ---- checking
- * ------------------------------------------------------------------------------------------- */
+/* ---- checking ---- */
 
 struct spot { /* where an annotation stands */
     const struct link *link;

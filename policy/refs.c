@@ -13,9 +13,7 @@ struct walk {
     struct arena *arena;
 };
 
-/* ---- where
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- where ---- */
 
 /* The literal `::"id"` (or "text" of a call) in the policy's source, as it is written when nothing
  * in it is escaped. */
@@ -72,9 +70,7 @@ static void warn_unknown(const struct walk *w, const char *what, struct str id,
         warn(w, "::", id, "there is no %s \"%.*s\": this never matches", what, STR_FMT(id));
 }
 
-/* ---- entities
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- entities ---- */
 
 /* "server/tool" that some server has or may have. */
 static bool is_tool(const struct walk *w, struct str name, struct suggest *near)
@@ -182,9 +178,7 @@ static void check_entity(const struct walk *w, struct str type, struct str id)
     }
 }
 
-/* ---- literals
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- literals ---- */
 
 static bool is_constructor(struct str name)
 {
@@ -214,9 +208,7 @@ static void check_call(const struct walk *w, struct str fn, const struct json *a
              STR_FMT(fn), STR_FMT(str_slice(arg->string, 0, 80)));
 }
 
-/* ---- the walk
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- the walk ---- */
 
 static void check_object(const struct walk *w, const struct json *v)
 {

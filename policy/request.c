@@ -60,8 +60,7 @@ static void add(struct maker *m, struct cedar_uid u, const struct cedar_value *a
         m->rc = cedar_entities_add(m->store, &u, attrs, NULL, parents, n, m->err);
 }
 
-/* ---- attributes
- * ----------------------------------------------------------------------------------------- */
+/* ---- attributes ---- */
 
 static struct cedar_value attr_value(struct str text)
 {
@@ -79,8 +78,7 @@ static void put_attrs(struct cedar_rec *r, struct house_pairs attrs)
         cedar_rec_add(r, attrs.items[i].name, attr_value(attrs.items[i].value));
 }
 
-/* ---- entities
- * ------------------------------------------------------------------------------------------- */
+/* ---- entities ---- */
 
 static struct str tenant_or(const struct maker *m, struct str tenant)
 {
@@ -223,8 +221,7 @@ static struct cedar_uid add_user(struct maker *m, const struct facts_user *p)
     return u;
 }
 
-/* ---- actions
- * -------------------------------------------------------------------------------------------- */
+/* ---- actions ---- */
 
 static bool is_about_tool(enum facts_ask ask)
 {
@@ -272,8 +269,7 @@ static struct cedar_uid add_action(struct maker *m, enum facts_ask ask)
     return u;
 }
 
-/* ---- context
- * -------------------------------------------------------------------------------------------- */
+/* ---- context ---- */
 
 static struct cedar_value local_time(struct maker *m)
 {
@@ -434,8 +430,7 @@ static struct cedar_value context_of(struct maker *m)
     return record_end(m, &r);
 }
 
-/* ---- the request
- * ---------------------------------------------------------------------------------------- */
+/* ---- the request ---- */
 
 static struct cedar_uid resource_of(struct maker *m, struct cedar_uid self)
 {

@@ -1,40 +1,13 @@
 /*
- * schema.c: see schema.h: a value against a schema. Recursion is bounded by depth, work by a count
- * of visits.
+ * schema.c: see schema.h: the walk through a value and its schema. Recursion is bounded by depth,
+ * work by a count of visits; what each word means is in schema_rules.c.
  */
 #include "policy/schema.h"
 
-#include "policy/decimal.h"
 #include "policy/schema_words.h"
-#include "policy/suggest.h"
 #include "policy/text/utf8.h"
 
-#define PATH_MAX_PARTS 64
-
-struct part { /* of the path to the value at hand */
-    struct str name;
-    size_t index;
-    bool is_index;
-};
-
-struct schema_run {
-    const struct json *root;
-    const char *root_name;
-    struct buf *problems;
-    struct schema_result *result;
-    struct err *err;
-    struct part path[PATH_MAX_PARTS];
-    size_t path_len;
-    size_t work;
-    unsigned depth;
-    unsigned mute;   /* inside of alternatives: faults are counted, not written */
-    size_t failures; /* all, also when mute */
-};
-
-static int check(struct schema_run *r, const struct json *schema, const struct json *value);
-
-/* ---- problems
- * ------------------------------------------------------------------------------------------- */
+/* ---- problems ---- */
 
 static void put_path(struct schema_run *r)
 {
@@ -49,8 +22,7 @@ static void put_path(struct schema_run *r)
     }
 }
 
-PRINTF(2, 3)
-static int fail(struct schema_run *r, const char *fmt, ...)
+int schema_fail(struct schema_run *r, const char *fmt, ...)
 {
     va_list ap;
     r->failures++;
@@ -67,7 +39,7 @@ static int fail(struct schema_run *r, const char *fmt, ...)
     return 0;
 }
 
-static void unchecked(struct schema_run *r, struct str word)
+void schema_unchecked(struct schema_run *r, struct str word)
 {
     if (r->result->unchecked)
         return;
@@ -76,674 +48,62 @@ static void unchecked(struct schema_run *r, struct str word)
         r->result->unchecked_word[0] = '\0';
 }
 
-static int charge(struct schema_run *r, size_t n)
+int schema_charge(struct schema_run *r, size_t n)
 {
     r->work += n;
     return r->work > SCHEMA_WORK_MAX ? err_set(r->err, E2BIG, "the schema takes too much work") : 0;
 }
 
 /* One step down to a member or an item. */
-static int at(struct schema_run *r, struct part part, const struct json *schema,
+static int at(struct schema_run *r, struct schema_part part, const struct json *schema,
               const struct json *value)
 {
-    if (r->path_len == PATH_MAX_PARTS)
+    if (r->path_len == SCHEMA_PATH_MAX)
         return err_set(r->err, E2BIG, "the value is nested too deep");
     r->path[r->path_len++] = part;
-    int rc = check(r, schema, value);
+    int rc = schema_visit(r, schema, value);
     r->path_len--;
     return rc;
 }
 
-static int at_name(struct schema_run *r, struct str name, const struct json *schema,
+int schema_at_name(struct schema_run *r, struct str name, const struct json *schema,
                    const struct json *value)
 {
-    return at(r, (struct part){.name = name}, schema, value);
+    return at(r, (struct schema_part){.name = name}, schema, value);
 }
 
-static int at_index(struct schema_run *r, size_t i, const struct json *schema,
+int schema_at_index(struct schema_run *r, size_t i, const struct json *schema,
                     const struct json *value)
 {
-    return at(r, (struct part){.index = i, .is_index = true}, schema, value);
+    return at(r, (struct schema_part){.index = i, .is_index = true}, schema, value);
 }
 
 /* Whether value fits, without a word: 1, 0 or an error. */
-static int quietly(struct schema_run *r, const struct json *schema, const struct json *value)
+int schema_quietly(struct schema_run *r, const struct json *schema, const struct json *value)
 {
     size_t before = r->failures;
     r->mute++;
-    int rc = check(r, schema, value);
+    int rc = schema_visit(r, schema, value);
     r->mute--;
     bool fits = r->failures == before;
     r->failures = before;
     return rc < 0 ? rc : fits;
 }
 
-/* ---- any value
- * ------------------------------------------------------------------------------------------- */
-
-static bool is_number(const struct json *v)
-{
-    return v->type == JSON_INT || v->type == JSON_NUMBER;
-}
-
-static bool is_of_type(const struct json *v, struct str type)
-{
-    struct decimal d;
-    if (str_is(type, "integer"))
-        return is_number(v) && decimal_of(v->raw, &d) && decimal_is_whole(&d);
-    if (str_is(type, "number"))
-        return is_number(v);
-    return (str_is(type, "string") && v->type == JSON_STRING) ||
-           (str_is(type, "boolean") && v->type == JSON_BOOL) ||
-           (str_is(type, "null") && v->type == JSON_NULL) ||
-           (str_is(type, "array") && v->type == JSON_ARRAY) ||
-           (str_is(type, "object") && v->type == JSON_OBJECT);
-}
-
-static const char *with_article(struct str type)
-{
-    return str_is(type, "integer")  ? "an integer"
-           : str_is(type, "number") ? "a number"
-           : str_is(type, "string") ? "a string"
-           : str_is(type, "array")  ? "an array"
-           : str_is(type, "object") ? "an object"
-           : str_is(type, "null")   ? "null"
-                                    : "a boolean";
-}
-
-static int check_type(struct schema_run *r, const struct json *schema, const struct json *v,
-                      const struct json *value)
-{
-    char expected[128] = "";
-    size_t n = v->type == JSON_STRING ? 1 : v->array.count;
-    (void)schema;
-    for (size_t i = 0; i < n; i++) {
-        struct str type = v->type == JSON_STRING ? v->string : v->array.items[i].string;
-        size_t used = strlen(expected);
-        if (is_of_type(value, type))
-            return 0;
-        snprintf(expected + used, sizeof(expected) - used, "%s%s",
-                 i == 0       ? ""
-                 : i + 1 == n ? " or "
-                              : ", ",
-                 with_article(type));
-    }
-    return fail(r, "expected %s, got %s", expected, json_type_name(value->type));
-}
-
-static int same(struct schema_run *r, const struct json *a, const struct json *b);
-
-static int same_parts(struct schema_run *r, const struct json *a, const struct json *b)
-{
-    if (a->type == JSON_ARRAY) {
-        int rc = a->array.count == b->array.count;
-        for (size_t i = 0; i < a->array.count && rc > 0; i++)
-            rc = same(r, &a->array.items[i], &b->array.items[i]);
-        return rc;
-    }
-    int rc = a->object.count == b->object.count;
-    for (size_t i = 0; i < a->object.count && rc > 0; i++) {
-        const struct json *other = json_get_str(b, a->object.members[i].name);
-        rc = charge(r, b->object.count);
-        if (rc == 0)
-            rc = other ? same(r, &a->object.members[i].value, other) : 0;
-    }
-    return rc;
-}
-
-/* 1, 0 or an error. As deep as parsed JSON can be. */
-static int same(struct schema_run *r, const struct json *a, const struct json *b)
-{
-    struct decimal x, y;
-    int rc = charge(r, 1);
-    if (rc < 0)
-        return rc;
-    if (is_number(a) && is_number(b))
-        return decimal_of(a->raw, &x) && decimal_of(b->raw, &y) && decimal_cmp(&x, &y) == 0;
-    if (a->type != b->type)
-        return 0;
-    switch (a->type) {
-    case JSON_STRING:
-        return str_eq(a->string, b->string);
-    case JSON_BOOL:
-        return a->boolean == b->boolean;
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        return same_parts(r, a, b);
-    default:
-        return 1;
-    }
-}
-
-static int check_const(struct schema_run *r, const struct json *schema, const struct json *v,
-                       const struct json *value)
-{
-    (void)schema;
-    int rc = same(r, v, value);
-    return rc != 0 ? MIN(rc, 0) : fail(r, "must be %.*s", STR_FMT(str_slice(v->raw, 0, 100)));
-}
-
-static int check_enum(struct schema_run *r, const struct json *schema, const struct json *v,
-                      const struct json *value)
-{
-    char expected[200] = "";
-    (void)schema;
-    for (size_t i = 0; i < v->array.count; i++) {
-        size_t used = strlen(expected);
-        int rc = same(r, &v->array.items[i], value);
-        if (rc != 0)
-            return MIN(rc, 0);
-        if (i < 12)
-            snprintf(expected + used, sizeof(expected) - used, "%s%.*s", i ? ", " : "",
-                     STR_FMT(str_slice(v->array.items[i].raw, 0, 60)));
-    }
-    return fail(r, "must be one of %s", expected);
-}
-
-/* ---- numbers
- * --------------------------------------------------------------------------------------------- */
-
-static int bound(struct schema_run *r, const struct json *v, const struct json *value, int sign,
-                 bool exclusive)
-{
-    struct decimal limit, d;
-    if (!is_number(value) || !is_number(v))
-        return 0;
-    if (!decimal_of(v->raw, &limit) || !decimal_of(value->raw, &d))
-        return fail(r, "the number is out of all bounds");
-    int c = decimal_cmp(&d, &limit) * sign;
-    if (c > 0 || (c == 0 && !exclusive))
-        return 0;
-    return fail(r, "must be %s %.*s",
-                sign > 0    ? (exclusive ? "more than" : "at least")
-                : exclusive ? "less than"
-                            : "at most",
-                STR_FMT(str_slice(v->raw, 0, 40)));
-}
-
-static bool is_true(const struct json *v)
-{
-    return json_is(v, JSON_BOOL) && v->boolean;
-}
-
-static int check_minimum(struct schema_run *r, const struct json *schema, const struct json *v,
-                         const struct json *value)
-{
-    return bound(r, v, value, 1, is_true(json_get(schema, "exclusiveMinimum")));
-}
-
-static int check_maximum(struct schema_run *r, const struct json *schema, const struct json *v,
-                         const struct json *value)
-{
-    return bound(r, v, value, -1, is_true(json_get(schema, "exclusiveMaximum")));
-}
-
-static int check_above(struct schema_run *r, const struct json *schema, const struct json *v,
-                       const struct json *value)
-{
-    (void)schema;
-    return bound(r, v, value, 1, true);
-}
-
-static int check_below(struct schema_run *r, const struct json *schema, const struct json *v,
-                       const struct json *value)
-{
-    (void)schema;
-    return bound(r, v, value, -1, true);
-}
-
-static int check_multiple(struct schema_run *r, const struct json *schema, const struct json *v,
-                          const struct json *value)
-{
-    struct decimal d, by;
-    bool known = false;
-    (void)schema;
-    if (!is_number(value))
-        return 0;
-    bool good = decimal_of(value->raw, &d) && decimal_of(v->raw, &by) &&
-                decimal_is_multiple(&d, &by, &known);
-    if (good)
-        return 0;
-    if (!known) {
-        unchecked(r, STR("multipleOf"));
-        return 0;
-    }
-    return fail(r, "must be a multiple of %.*s", STR_FMT(str_slice(v->raw, 0, 40)));
-}
-
-/* ---- counts
- * ---------------------------------------------------------------------------------------------- */
-
-static int count_bound(struct schema_run *r, const struct json *v, size_t n, bool is_min,
-                       const char *what)
-{
-    struct decimal limit, d;
-    char text[24];
-    int len = snprintf(text, sizeof(text), "%zu", n);
-    if (!decimal_of(v->raw, &limit) || !decimal_of((struct str){text, (size_t)len}, &d))
-        return 0;
-    int c = decimal_cmp(&d, &limit);
-    if (is_min ? c >= 0 : c <= 0)
-        return 0;
-    return fail(r, "must have at %s %.*s %s, has %zu", is_min ? "least" : "most",
-                STR_FMT(str_slice(v->raw, 0, 24)), what, n);
-}
-
-static int check_min_length(struct schema_run *r, const struct json *s, const struct json *v,
-                            const struct json *value)
-{
-    (void)s;
-    return value->type == JSON_STRING
-               ? count_bound(r, v, utf8_count(value->string), true, "characters")
-               : 0;
-}
-
-static int check_max_length(struct schema_run *r, const struct json *s, const struct json *v,
-                            const struct json *value)
-{
-    (void)s;
-    return value->type == JSON_STRING
-               ? count_bound(r, v, utf8_count(value->string), false, "characters")
-               : 0;
-}
-
-static int check_min_items(struct schema_run *r, const struct json *s, const struct json *v,
-                           const struct json *value)
-{
-    (void)s;
-    return value->type == JSON_ARRAY ? count_bound(r, v, value->array.count, true, "items") : 0;
-}
-
-static int check_max_items(struct schema_run *r, const struct json *s, const struct json *v,
-                           const struct json *value)
-{
-    (void)s;
-    return value->type == JSON_ARRAY ? count_bound(r, v, value->array.count, false, "items") : 0;
-}
-
-static int check_min_props(struct schema_run *r, const struct json *s, const struct json *v,
-                           const struct json *value)
-{
-    (void)s;
-    return value->type == JSON_OBJECT ? count_bound(r, v, value->object.count, true, "members") : 0;
-}
-
-static int check_max_props(struct schema_run *r, const struct json *s, const struct json *v,
-                           const struct json *value)
-{
-    (void)s;
-    return value->type == JSON_OBJECT ? count_bound(r, v, value->object.count, false, "members")
-                                      : 0;
-}
-
-/* ---- objects
- * --------------------------------------------------------------------------------------------- */
-
 /* A problem of the member `name` of the value at hand. */
-static int fail_member(struct schema_run *r, struct str name, const char *what, struct str hint)
+int schema_fail_member(struct schema_run *r, struct str name, const char *what, struct str hint)
 {
-    bool room = r->path_len < PATH_MAX_PARTS;
+    bool room = r->path_len < SCHEMA_PATH_MAX;
     if (room)
-        r->path[r->path_len++] = (struct part){.name = name};
-    int rc = hint.len > 0 ? fail(r, "%s; did you mean `%.*s`?", what, STR_FMT(hint))
-                          : fail(r, "%s", what);
+        r->path[r->path_len++] = (struct schema_part){.name = name};
+    int rc = hint.len > 0 ? schema_fail(r, "%s; did you mean `%.*s`?", what, STR_FMT(hint))
+                          : schema_fail(r, "%s", what);
     if (room)
         r->path_len--;
     return rc;
 }
 
-static int check_required(struct schema_run *r, const struct json *schema, const struct json *v,
-                          const struct json *value)
-{
-    (void)schema;
-    if (value->type != JSON_OBJECT)
-        return 0;
-    int rc = charge(r, v->array.count * value->object.count);
-    for (size_t i = 0; i < v->array.count && rc == 0; i++) {
-        if (!json_get_str(value, v->array.items[i].string))
-            rc = fail_member(r, v->array.items[i].string, "is required, and missing", STR_NONE);
-    }
-    return rc;
-}
-
-static int check_dependent(struct schema_run *r, const struct json *schema, const struct json *v,
-                           const struct json *value)
-{
-    int rc = 0;
-    for (size_t i = 0; value->type == JSON_OBJECT && i < v->object.count && rc == 0; i++) {
-        if (json_get_str(value, v->object.members[i].name))
-            rc = check_required(r, schema, &v->object.members[i].value, value);
-    }
-    return rc;
-}
-
-static int check_properties(struct schema_run *r, const struct json *schema, const struct json *v,
-                            const struct json *value)
-{
-    (void)schema;
-    if (value->type != JSON_OBJECT)
-        return 0;
-    int rc = charge(r, v->object.count * (value->object.count / 8 + 1));
-    for (size_t i = 0; i < v->object.count && rc == 0; i++) {
-        const struct json_member *m = &v->object.members[i];
-        const struct json *member = json_get_str(value, m->name);
-        if (member)
-            rc = at_name(r, m->name, &m->value, member);
-    }
-    return rc;
-}
-
-static int check_patterns(struct schema_run *r, const struct json *schema, const struct json *v,
-                          const struct json *value)
-{
-    int rc = 0;
-    (void)schema;
-    for (size_t i = 0; value->type == JSON_OBJECT && i < v->object.count && rc == 0; i++) {
-        struct str prefix;
-        if (!schema_word_prefix(v->object.members[i].name, &prefix)) {
-            unchecked(r, STR("patternProperties"));
-            continue;
-        }
-        for (size_t k = 0; k < value->object.count && rc == 0; k++) {
-            const struct json_member *m = &value->object.members[k];
-            rc = charge(r, 1);
-            if (rc == 0 && str_starts(m->name, prefix))
-                rc = at_name(r, m->name, &v->object.members[i].value, &m->value);
-        }
-    }
-    return rc;
-}
-
-/* 1: `properties` or `patternProperties` speaks of the name; -1: a pattern that is not understood
- * may. */
-static int is_named(const struct json *schema, struct str name)
-{
-    const struct json *patterns = json_get(schema, "patternProperties");
-    if (json_get_str(json_get(schema, "properties"), name))
-        return 1;
-    int known = 0;
-    for (size_t i = 0; json_is(patterns, JSON_OBJECT) && i < patterns->object.count; i++) {
-        struct str prefix;
-        if (!schema_word_prefix(patterns->object.members[i].name, &prefix))
-            known = -1;
-        else if (str_starts(name, prefix))
-            return 1;
-    }
-    return known;
-}
-
-static int not_allowed(struct schema_run *r, const struct json *schema, struct str name)
-{
-    const struct json *properties = json_get(schema, "properties");
-    struct suggest near;
-    suggest_init(&near, name);
-    for (size_t i = 0; json_is(properties, JSON_OBJECT) && i < properties->object.count; i++)
-        suggest_add(&near, properties->object.members[i].name);
-    return fail_member(r, name, "is not known", near.best);
-}
-
-static int check_additional(struct schema_run *r, const struct json *schema, const struct json *v,
-                            const struct json *value)
-{
-    const struct json *properties = json_get(schema, "properties");
-    size_t known = json_is(properties, JSON_OBJECT) ? properties->object.count : 0;
-    if (value->type != JSON_OBJECT)
-        return 0;
-    int rc = charge(r, value->object.count * (known / 8 + 1));
-    for (size_t i = 0; i < value->object.count && rc == 0; i++) {
-        const struct json_member *m = &value->object.members[i];
-        int named = is_named(schema, m->name);
-        if (named != 0)
-            continue;
-        rc = json_is(v, JSON_BOOL) && !v->boolean ? not_allowed(r, schema, m->name)
-                                                  : at_name(r, m->name, v, &m->value);
-    }
-    return rc;
-}
-
-static int check_names(struct schema_run *r, const struct json *schema, const struct json *v,
-                       const struct json *value)
-{
-    int rc = 0;
-    (void)schema;
-    for (size_t i = 0; value->type == JSON_OBJECT && i < value->object.count && rc == 0; i++) {
-        struct json name = {.type = JSON_STRING,
-                            .raw = value->object.members[i].name,
-                            .string = value->object.members[i].name};
-        rc = quietly(r, v, &name);
-        if (rc == 0)
-            rc = fail(r, "`%.*s` cannot be a name here", STR_FMT(str_slice(name.string, 0, 80)));
-        rc = MIN(rc, 0);
-    }
-    return rc;
-}
-
-/* ---- lists
- * ------------------------------------------------------------------------------------------------
- */
-
-static int check_prefix(struct schema_run *r, const struct json *schema, const struct json *v,
-                        const struct json *value)
-{
-    int rc = 0;
-    (void)schema;
-    for (size_t i = 0;
-         value->type == JSON_ARRAY && i < MIN(v->array.count, value->array.count) && rc == 0; i++)
-        rc = at_index(r, i, &v->array.items[i], &value->array.items[i]);
-    return rc;
-}
-
-static int check_rest(struct schema_run *r, const struct json *v, size_t from,
-                      const struct json *value)
-{
-    int rc = 0;
-    for (size_t i = from; value->type == JSON_ARRAY && i < value->array.count && rc == 0; i++)
-        rc = at_index(r, i, v, &value->array.items[i]);
-    return rc;
-}
-
-static int check_items(struct schema_run *r, const struct json *schema, const struct json *v,
-                       const struct json *value)
-{
-    const struct json *prefix = json_get(schema, "prefixItems");
-    if (v->type == JSON_ARRAY)
-        return check_prefix(r, schema, v, value);
-    return check_rest(r, v, json_is(prefix, JSON_ARRAY) ? prefix->array.count : 0, value);
-}
-
-static int check_more_items(struct schema_run *r, const struct json *schema, const struct json *v,
-                            const struct json *value)
-{
-    const struct json *items = json_get(schema, "items");
-    return json_is(items, JSON_ARRAY) ? check_rest(r, v, items->array.count, value) : 0;
-}
-
-static int check_unique(struct schema_run *r, const struct json *schema, const struct json *v,
-                        const struct json *value)
-{
-    (void)schema;
-    if (!v->boolean || value->type != JSON_ARRAY)
-        return 0;
-    for (size_t i = 1; i < value->array.count; i++) {
-        for (size_t k = 0; k < i; k++) {
-            int rc = same(r, &value->array.items[i], &value->array.items[k]);
-            if (rc < 0)
-                return rc;
-            if (rc > 0)
-                return fail(r, "items %zu and %zu are the same", k, i);
-        }
-    }
-    return 0;
-}
-
-static int check_contains(struct schema_run *r, const struct json *schema, const struct json *v,
-                          const struct json *value)
-{
-    const struct json *least = json_get(schema, "minContains"),
-                      *most = json_get(schema, "maxContains");
-    size_t n = 0;
-    if (value->type != JSON_ARRAY)
-        return 0;
-    for (size_t i = 0; i < value->array.count; i++) {
-        int rc = quietly(r, v, &value->array.items[i]);
-        if (rc < 0)
-            return rc;
-        n += rc > 0;
-    }
-    int rc =
-        most ? count_bound(r, most, n, false, "items of the kind that `contains` asks for") : 0;
-    if (rc == 0 && least)
-        return count_bound(r, least, n, true, "items of the kind that `contains` asks for");
-    return rc < 0 || n > 0 || least ? rc : fail(r, "no item is what `contains` asks for");
-}
-
-/* ---- combinations
- * ------------------------------------------------------------------------------------------ */
-
-static int check_all_of(struct schema_run *r, const struct json *schema, const struct json *v,
-                        const struct json *value)
-{
-    int rc = 0;
-    (void)schema;
-    for (size_t i = 0; i < v->array.count && rc == 0; i++)
-        rc = check(r, &v->array.items[i], value);
-    return rc;
-}
-
-static int count_fits(struct schema_run *r, const struct json *v, const struct json *value,
-                      size_t *ret)
-{
-    *ret = 0;
-    for (size_t i = 0; i < v->array.count; i++) {
-        int rc = quietly(r, &v->array.items[i], value);
-        if (rc < 0)
-            return rc;
-        *ret += rc > 0;
-    }
-    return 0;
-}
-
-static int check_any_of(struct schema_run *r, const struct json *schema, const struct json *v,
-                        const struct json *value)
-{
-    size_t n = 0;
-    (void)schema;
-    int rc = count_fits(r, v, value, &n);
-    return rc < 0 || n > 0 ? rc : fail(r, "fits none of the %zu allowed forms", v->array.count);
-}
-
-static int check_one_of(struct schema_run *r, const struct json *schema, const struct json *v,
-                        const struct json *value)
-{
-    size_t n = 0;
-    (void)schema;
-    int rc = count_fits(r, v, value, &n);
-    if (rc < 0 || n == 1)
-        return rc;
-    return n == 0 ? fail(r, "fits none of the %zu allowed forms", v->array.count)
-                  : fail(r, "fits %zu of the forms of which exactly one must fit", n);
-}
-
-static int check_not(struct schema_run *r, const struct json *schema, const struct json *v,
-                     const struct json *value)
-{
-    (void)schema;
-    int rc = quietly(r, v, value);
-    return rc <= 0 ? rc : fail(r, "has a form that is ruled out");
-}
-
-static int check_if(struct schema_run *r, const struct json *schema, const struct json *v,
-                    const struct json *value)
-{
-    int rc = quietly(r, v, value);
-    const struct json *branch = rc < 0 ? NULL : json_get(schema, rc > 0 ? "then" : "else");
-    return branch ? check(r, branch, value) : MIN(rc, 0);
-}
-
-static int check_ref(struct schema_run *r, const struct json *schema, const struct json *v,
-                     const struct json *value)
-{
-    (void)schema;
-    const struct json *target = schema_word_ref(r->root, v->string, r->err);
-    return target ? check(r, target, value) : -ENOTSUP;
-}
-
-/* ---- the walk
- * -----------------------------------------------------------------------------------------------
- */
-
-#define WORD(n, s, f)                           \
-    {                                           \
-        .name = (n), .shape = (s), .check = (f) \
-    }
-#define LATER(n, s)                                  \
-    {                                                \
-        .name = (n), .shape = (s), .unchecked = true \
-    }
-#define QUIET(n, s)               \
-    {                             \
-        .name = (n), .shape = (s) \
-    }
-
-static const struct schema_word words[] = {
-    WORD("type", SHAPE_TYPE, check_type),
-    WORD("enum", SHAPE_LIST, check_enum),
-    WORD("const", SHAPE_ANY, check_const),
-    WORD("properties", SHAPE_SCHEMA_MAP, check_properties),
-    WORD("required", SHAPE_NAMES, check_required),
-    WORD("additionalProperties", SHAPE_SCHEMA, check_additional),
-    WORD("patternProperties", SHAPE_SCHEMA_MAP, check_patterns),
-    WORD("propertyNames", SHAPE_SCHEMA, check_names),
-    WORD("minProperties", SHAPE_COUNT, check_min_props),
-    WORD("maxProperties", SHAPE_COUNT, check_max_props),
-    WORD("dependentRequired", SHAPE_NAMES_MAP, check_dependent),
-    WORD("items", SHAPE_ITEMS, check_items),
-    WORD("prefixItems", SHAPE_SCHEMAS, check_prefix),
-    WORD("additionalItems", SHAPE_SCHEMA, check_more_items),
-    WORD("contains", SHAPE_SCHEMA, check_contains),
-    QUIET("minContains", SHAPE_COUNT),
-    QUIET("maxContains", SHAPE_COUNT),
-    WORD("minItems", SHAPE_COUNT, check_min_items),
-    WORD("maxItems", SHAPE_COUNT, check_max_items),
-    WORD("uniqueItems", SHAPE_BOOL, check_unique),
-    WORD("minLength", SHAPE_COUNT, check_min_length),
-    WORD("maxLength", SHAPE_COUNT, check_max_length),
-    WORD("minimum", SHAPE_NUMBER, check_minimum),
-    WORD("maximum", SHAPE_NUMBER, check_maximum),
-    WORD("exclusiveMinimum", SHAPE_NUMBER_OR_BOOL, check_above),
-    WORD("exclusiveMaximum", SHAPE_NUMBER_OR_BOOL, check_below),
-    WORD("multipleOf", SHAPE_NUMBER, check_multiple),
-    WORD("allOf", SHAPE_SCHEMAS, check_all_of),
-    WORD("anyOf", SHAPE_SCHEMAS, check_any_of),
-    WORD("oneOf", SHAPE_SCHEMAS, check_one_of),
-    WORD("not", SHAPE_SCHEMA, check_not),
-    WORD("if", SHAPE_SCHEMA, check_if),
-    QUIET("then", SHAPE_SCHEMA),
-    QUIET("else", SHAPE_SCHEMA),
-    WORD("$ref", SHAPE_REF, check_ref),
-    QUIET("$defs", SHAPE_SCHEMA_MAP),
-    QUIET("definitions", SHAPE_SCHEMA_MAP),
-    LATER("pattern", SHAPE_STRING),
-    LATER("format", SHAPE_STRING),
-    LATER("unevaluatedProperties", SHAPE_SCHEMA),
-    LATER("unevaluatedItems", SHAPE_SCHEMA),
-    LATER("dependentSchemas", SHAPE_SCHEMA_MAP),
-    LATER("dependencies", SHAPE_ANY),
-    LATER("contentEncoding", SHAPE_STRING),
-    LATER("contentMediaType", SHAPE_STRING),
-    LATER("contentSchema", SHAPE_SCHEMA),
-    LATER("$dynamicRef", SHAPE_STRING),
-    LATER("$recursiveRef", SHAPE_STRING),
-};
-
-const struct schema_word *schema_word_find(struct str name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (str_is(name, words[i].name))
-            return &words[i];
-    }
-    return NULL;
-}
+/* ---- the walk ---- */
 
 static int check_words(struct schema_run *r, const struct json *schema, const struct json *value)
 {
@@ -753,7 +113,7 @@ static int check_words(struct schema_run *r, const struct json *schema, const st
         if (!w)
             continue;
         if (w->unchecked)
-            unchecked(r, m->name);
+            schema_unchecked(r, m->name);
         if (!w->check)
             continue;
         int rc = schema_word_shape(w, &m->value, r->err);
@@ -765,13 +125,13 @@ static int check_words(struct schema_run *r, const struct json *schema, const st
     return 0;
 }
 
-static int check(struct schema_run *r, const struct json *schema, const struct json *value)
+int schema_visit(struct schema_run *r, const struct json *schema, const struct json *value)
 {
-    int rc = charge(r, 1);
+    int rc = schema_charge(r, 1);
     if (rc < 0)
         return rc;
     if (json_is(schema, JSON_BOOL))
-        return schema->boolean ? 0 : fail(r, "must not be there");
+        return schema->boolean ? 0 : schema_fail(r, "must not be there");
     if (!json_is(schema, JSON_OBJECT))
         return err_set(r->err, ENOTSUP, "a schema is %s", json_type_name(schema->type));
     if (r->depth == SCHEMA_DEPTH_MAX)
@@ -788,7 +148,7 @@ int schema_check(const struct json *schema, const struct json *value, const char
     struct schema_run r = {
         .root = schema, .root_name = root, .problems = problems, .result = ret, .err = err};
     *ret = (struct schema_result){0};
-    int rc = check(&r, schema, value);
+    int rc = schema_visit(&r, schema, value);
     if (rc < 0)
         return rc;
     if (ret->problem_count > SCHEMA_PROBLEMS_MAX)

@@ -172,8 +172,7 @@ const struct json *schema_word_ref(const struct json *root, struct str ref, stru
     return v;
 }
 
-/* ---- the whole schema
- * --------------------------------------------------------------------------------------- */
+/* ---- the whole schema ---- */
 
 static int usable(const struct json *root, const struct json *schema, struct err *err);
 

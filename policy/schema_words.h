@@ -25,7 +25,28 @@ enum schema_shape {
     SHAPE_ITEMS,   /* a schema, or a list (draft-07) */
 };
 
-struct schema_run;
+#define SCHEMA_PATH_MAX 64
+
+struct schema_part { /* of the path to the value at hand */
+    struct str name;
+    size_t index;
+    bool is_index;
+};
+
+struct schema_run {
+    const struct json *root;
+    const char *root_name;
+    struct buf *problems;
+    struct schema_result *result;
+    struct err *err;
+    struct schema_part path[SCHEMA_PATH_MAX];
+    size_t path_len;
+    size_t work;
+    unsigned depth;
+    unsigned mute;   /* inside of alternatives: faults are counted, not written */
+    size_t failures; /* all, also when mute */
+};
+
 struct schema_word {
     const char *name;
     enum schema_shape shape;
@@ -41,5 +62,19 @@ int schema_word_shape(const struct schema_word *w, const struct json *v, struct 
 const struct json *schema_word_ref(const struct json *root, struct str ref, struct err *err);
 /* A pattern that is a plain prefix: `^abc`. */
 bool schema_word_prefix(struct str pattern, struct str *ret);
+
+/* ---- the walk: schema.c ---- */
+
+/* A value against a schema: faults are counted, and written unless mute. 0, -ENOTSUP, -E2BIG. */
+int schema_visit(struct schema_run *r, const struct json *schema, const struct json *value);
+int schema_at_name(struct schema_run *r, struct str name, const struct json *schema, const struct json *value);
+int schema_at_index(struct schema_run *r, size_t i, const struct json *schema, const struct json *value);
+/* Whether it fits, without a word: 1, 0 or an error. */
+int schema_quietly(struct schema_run *r, const struct json *schema, const struct json *value);
+int schema_fail(struct schema_run *r, const char *fmt, ...) PRINTF(2, 3); /* returns 0 */
+/* Of the member `name` of the value at hand; hint may be empty. */
+int schema_fail_member(struct schema_run *r, struct str name, const char *what, struct str hint);
+void schema_unchecked(struct schema_run *r, struct str word);
+int schema_charge(struct schema_run *r, size_t n); /* -E2BIG when it was too much */
 
 #endif

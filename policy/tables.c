@@ -20,8 +20,7 @@
 #define RANGE(d, low, high)     .dflt = (d), .min = (low), .max = (high)
 #define ITEMS(type_, member, t) .count_offset = offsetof(type_, member), .table = &(t)
 
-/* ---- names of enums
- * --------------------------------------------------------------------------------- */
+/* ---- names of enums ---- */
 
 static const char *const profile_names[] = {"program", "node", "python", NULL};
 static const char *const class_names[] = {"read", "write", "irreversible", NULL};
@@ -54,8 +53,7 @@ const char *access_role_name(enum access_role r)
     return role_names[r];
 }
 
-/* ---- which keys may stand in a mapping of names
- * ------------------------------------------------------ */
+/* ---- which keys may stand in a mapping of names ---- */
 
 static bool is_env(struct str s)
 {
@@ -120,8 +118,7 @@ static bool is_header(struct str s)
 static const char header_rule[] =
     "a header's name in lower case, other than those of authentication and framing";
 
-/* ---- shared parts
- * ------------------------------------------------------------------------------------ */
+/* ---- shared parts ---- */
 
 #define RESOURCE_ROWS(type_, member)                                                          \
     ROW("memory", BIND_SIZE, type_, member.memory_bytes, RANGE(0, 8 * MIB, 1024 * GIB)),      \
@@ -150,8 +147,7 @@ static const struct bind_row budget_rows[] = {
 static const struct bind_table budget_table =
     BIND_TABLE_OF("a budget", budget_rows, struct house_budget, NULL);
 
-/* ---- workflow
- * ---------------------------------------------------------------------------------------- */
+/* ---- workflow ---- */
 
 static const struct bind_row trigger_rows[] = {
     ROW("event", BIND_LINE, struct workflow_trigger, event, .flags = BIND_REQUIRED | BIND_NOT_EMPTY,
@@ -264,8 +260,7 @@ static const struct bind_row workflow_rows[] = {
 const struct bind_table tables_workflow =
     BIND_TABLE_OF("a workflow", workflow_rows, struct workflow, finish_workflow);
 
-/* ---- server
- * ------------------------------------------------------------------------------------------ */
+/* ---- server ---- */
 
 static const struct bind_row tool_rows[] = {
     ROW("class", BIND_ENUM, struct server_tool, class, .names = class_names,
@@ -311,8 +306,7 @@ static const struct bind_row server_rows[] = {
 const struct bind_table tables_server =
     BIND_TABLE_OF("a server", server_rows, struct server, finish_server);
 
-/* ---- the rest
- * ---------------------------------------------------------------------------------------- */
+/* ---- the rest ---- */
 
 static const struct bind_row price_rows[] = {
     ROW("input", BIND_FIXED, struct model_price, input_micro, .places = 6,
@@ -395,8 +389,7 @@ static const struct bind_row access_rows[] = {
 const struct bind_table tables_access =
     BIND_TABLE_OF("an entry of `access`", access_rows, struct access_rule, finish_access);
 
-/* ---- what hangs together
- * ------------------------------------------------------------------------------ */
+/* ---- what hangs together ---- */
 
 bool tables_tool_split(struct str pattern, struct str *ret_server, struct str *ret_tool)
 {

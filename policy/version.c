@@ -15,8 +15,7 @@ struct box {
     char *text;
 };
 
-/* ---- writing
- * -------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void put_object(struct jout *j, const char *name, const struct bind_table *t,
                        const void *object)
@@ -121,8 +120,7 @@ int version_put(const struct house *h, const struct workflow *w, struct buf *out
     return rc;
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static int read_servers(struct box *box, struct bind *b, const struct yaml *list)
 {

@@ -381,8 +381,7 @@ int yaml_parse(struct arena *a, struct diags *d, size_t file, struct str text,
     return rc < 0 || r.failed ? -EINVAL : 0;
 }
 
-/* ---- JSON
- * ---------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static struct yaml *of_json_node(struct arena *a, struct str text, const struct json *v)
 {

@@ -436,8 +436,7 @@ static void facts_that_are_none(void **state)
     }
 }
 
-/* ---- gates
- * ---------------------------------------------------------------------------------------------- */
+/* ---- gates ---- */
 
 static struct strs one(const struct str *s)
 {
@@ -501,9 +500,7 @@ static void gate_json(void **state)
     buf_release(&out);
 }
 
-/* ---- masks
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- masks ---- */
 
 static void masks(void **state)
 {

@@ -342,8 +342,7 @@ static void tool_digests(void **state)
     arena_release(&a);
 }
 
-/* ---- directories
- * ------------------------------------------------------------------------------------------- */
+/* ---- directories ---- */
 
 static void put_file(const char *dir, const char *name, const char *text, mode_t mode)
 {
@@ -426,9 +425,7 @@ static void directories(void **state)
     remove_all(dir);
 }
 
-/* ---- golden
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- golden ---- */
 
 static char *slurp(const char *path, size_t *ret_len)
 {
