@@ -11,8 +11,6 @@ int caps_bound(struct err *err) NODISCARD;
 /* In a child: groups (when privileged), ids, then every capability. Clears PDEATHSIG: set it after this. */
 int caps_become(uid_t uid, gid_t gid, bool privileged, struct err *err) NODISCARD;
 
-/* For reeved: keeps none (libcap-ng), no new privileges. */
-int caps_drop_all(struct err *err) NODISCARD;
 /* For reeve-spawn: keeps those that starting confined processes takes, in no set that exec inherits. */
 int caps_keep_for_spawn(struct err *err) NODISCARD;
 

@@ -20,6 +20,11 @@ static long call(long number, long a, long b, long c, long d, long e, long f)
     return r < 0 ? -errno : r;
 }
 
+int kernel_raw(long number, long a, long b, long c, long d, long e, long f)
+{
+    return (int)call(number, a, b, c, d, e, f);
+}
+
 #define CALL6(n, a, b, c, d, e, f) \
     (int)call((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 #define CALL5(n, a, b, c, d, e) CALL6(n, a, b, c, d, e, 0)

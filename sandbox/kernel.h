@@ -16,6 +16,9 @@
 
 #include "policy/text/base.h"
 
+/* One call as it is, for tests of walls: its result or -Exxx. */
+int kernel_raw(long number, long a, long b, long c, long d, long e, long f);
+
 /* ---- processes ---------------------------------------------------------------------------------- */
 
 struct kernel_clone { /* struct clone_args of clone3(2), version 2 */

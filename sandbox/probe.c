@@ -385,10 +385,16 @@ void probe_put_text(const struct probe *p, struct buf *out)
 
 void probe_put_json(const struct probe *p, struct jout *j)
 {
+    jout_object(j);
+    probe_put_members(p, j);
+    jout_object_end(j);
+}
+
+void probe_put_members(const struct probe *p, struct jout *j)
+{
     struct err err = ERR_INIT;
     bool enough = probe_check(p, &err) == 0;
 
-    jout_object(j);
     jout_m_cstr(j, "kernel", p->kernel);
     jout_m_cstr(j, "mode", probe_is_privileged(p) ? "privileged" : "unprivileged");
     jout_m_bool(j, "enough", enough);
@@ -413,5 +419,4 @@ void probe_put_json(const struct probe *p, struct jout *j)
         jout_object_end(j);
     }
     jout_array_end(j);
-    jout_object_end(j);
 }

@@ -71,5 +71,6 @@ bool probe_is_privileged(const struct probe *p); /* real namespaces, user ids of
 
 void probe_put_text(const struct probe *p, struct buf *out);   /* a table for people */
 void probe_put_json(const struct probe *p, struct jout *j);    /* one object: {kernel, mode, enough, why?, layers[...]} */
+void probe_put_members(const struct probe *p, struct jout *j); /* its members, into an open object */
 
 #endif

@@ -336,7 +336,7 @@ static struct child *child_new(struct spawn *s, const struct start_request *r, i
 }
 
 int child_start(struct spawn *s, const struct start_request *r, int64_t request, int pass_fd,
-                struct err *err)
+                struct test *test, struct err *err)
 {
     struct making m = {.request = r, .pass_fd = pass_fd, .theirs = {-1, -1, -1, -1, -1}};
     struct child *c;
@@ -353,7 +353,10 @@ int child_start(struct spawn *s, const struct start_request *r, int64_t request,
         fd_close(&pass_fd);
         return err_sys(err, ENOMEM, "child");
     }
+    c->test = test;
     rc = make_all(c, &m, err);
+    if (rc == 0 && test == NULL)
+        rc = test_check(s, c->plan.seccomp, err);
     if (rc == 0)
         rc = clone_child(c, &m, &pidfd, err);
     release_making(&m);
@@ -417,7 +420,9 @@ void child_gone(struct child *c)
     struct json id = {.type = JSON_INT, .integer = c->request};
     char raw[24];
 
-    if (!s->stopping && c->answered) {
+    if (c->test != NULL) {
+        test_gone(c);
+    } else if (!s->stopping && c->answered) {
         tell_exited(c);
     } else if (!s->stopping) {
         id.raw = (struct str){raw, (size_t)snprintf(raw, sizeof(raw), "%" PRId64, c->request)};

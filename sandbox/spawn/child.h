@@ -20,6 +20,7 @@ struct child {
     char key[START_KEY_MAX + 1];
     int64_t request;     /* id of process/start, to be answered once */
     bool answered;
+    struct test *test;   /* not NULL: a self-test, of which reeved hears nothing */
     enum child_state state;
     struct arena arena;  /* of the plan */
     struct plan plan;
@@ -40,9 +41,10 @@ struct child {
     bool oom;
 };
 
-/* Starts; an error means that nothing runs and nothing is left (the caller answers). Takes pass_fd. */
+/* Starts; an error means that nothing runs and nothing is left (the caller answers). Takes pass_fd.
+ * `test`: NULL, or it is the self-test that fills it. */
 int child_start(struct spawn *s, const struct start_request *r, int64_t request, int pass_fd,
-                struct err *err) NODISCARD;
+                struct test *test, struct err *err) NODISCARD;
 struct child *child_find(struct spawn *s, struct str key); /* NULL: none */
 /* All of it, now; process/exited follows. */
 void child_kill(struct child *c);

@@ -112,7 +112,9 @@ static int run(struct spawn *s, const struct options *o, struct err *err)
         return rc;
     if (probe_is_privileged(&s->probe) && (rc = caps_keep_for_spawn(err)) < 0)
         return rc;
-    rc = serve(s, err);
+    rc = test_run_all(s, err);
+    if (rc == 0)
+        rc = serve(s, err);
     wire_free(s->wire);
     return rc;
 }
@@ -127,8 +129,11 @@ int main(int argc, char **argv)
                       .cgroups = CGROUP_HOST_NONE,
                       .programs = PROGRAM_CACHE_INIT};
     struct err err = ERR_INIT;
-    int rc = parse_options(argc, argv, &o);
+    int rc;
 
+    if (argc == 2 && strcmp(argv[0], SELFTEST_NAME) == 0)
+        return selftest_main(argv[1]);
+    rc = parse_options(argc, argv, &o);
     if (rc != 0)
         return rc;
     ignore_signals();

@@ -19,7 +19,7 @@ static int on_process_start(void *ctx, struct wire *w, const struct wire_message
         return err_set(err, EINVAL, "id: expected an integer");
     if (r.pass_fd >= 0 && wire_take_fds(w, &pass_fd, 1) != 1)
         return err_set(err, EINVAL, "pass: no descriptor came along");
-    rc = child_start(s, &r, m->id->integer, pass_fd, err);
+    rc = child_start(s, &r, m->id->integer, pass_fd, NULL, err);
     if (rc < 0)
         (void)err_wrap(err, "start \"%.*s\"", STR_FMT(r.key));
     return rc;
@@ -55,7 +55,11 @@ static int on_host_features(void *ctx, struct wire *w, const struct wire_message
 
     buf_init(&out, 65536);
     jout_begin(&j, &out);
-    probe_put_json(&s->probe, &j);
+    jout_object(&j);
+    probe_put_members(&s->probe, &j);
+    jout_name(&j, "selfTests");
+    test_put_json(s, &j);
+    jout_object_end(&j);
     rc = jout_end(&j);
     if (rc == 0)
         rc = wire_result_raw(w, m->id->raw, buf_str(&out), err);

@@ -12,6 +12,7 @@
 #include "sandbox/os/wire.h"
 #include "sandbox/plan.h"
 #include "sandbox/spawn/program.h"
+#include "sandbox/spawn/test.h"
 
 struct child;
 
@@ -25,6 +26,7 @@ struct spawn {
     const char *cgroup_name;
     struct seccomp_program filters[SECCOMP_SET_COUNT];
     int null_fd, netns_fd, root_fd, landlock_fd; /* the last three: strict's, -1 when made each time */
+    struct test tests[SECCOMP_SET_COUNT];
     struct program_cache programs;
     struct child *children;
     size_t child_count;

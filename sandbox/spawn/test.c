@@ -1,0 +1,114 @@
+/*
+ * test.c: see test.h. A test is a child like any other, but for its answers: a refused call is not
+ * killed for, so that one process can try them all.
+ */
+#include "sandbox/spawn/test.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "sandbox/os/sys.h"
+#include "sandbox/spawn/child.h"
+
+static const struct {
+    enum start_profile profile;
+    bool network;
+} sets[SECCOMP_SET_COUNT] = {
+    [SECCOMP_STRICT] = {PROFILE_STRICT, false}, [SECCOMP_PROGRAM] = {PROFILE_PROGRAM, false},
+    [SECCOMP_NODE] = {PROFILE_NODE, false},     [SECCOMP_PYTHON] = {PROFILE_PYTHON, false},
+    [SECCOMP_TOOL] = {PROFILE_TOOL, false},     [SECCOMP_TOOL_NET] = {PROFILE_TOOL, true},
+    [SECCOMP_HELPER] = {PROFILE_HELPER, false}, [SECCOMP_HELPER_NET] = {PROFILE_HELPER, true},
+};
+
+static void start_one(struct spawn *s, enum seccomp_set set, const char *program)
+{
+    struct test *t = &s->tests[set];
+    char key[START_KEY_MAX];
+
+    (void)snprintf(key, sizeof(key), "self-test-%s", seccomp_set_name(set));
+    struct start_request r = {.key = str_of(key),
+                              .profile = sets[set].profile,
+                              .base = PROFILE_PROGRAM,
+                              .network = sets[set].network,
+                              .program = str_of(program),
+                              .argv = {STR(SELFTEST_NAME), str_of(seccomp_set_name(set))},
+                              .argc = 2,
+                              .channel = true,
+                              .uid_slot = (uint32_t)(UID_SLOT_COUNT - 1 - (int)set),
+                              .pass_fd = -1};
+    if (child_start(s, &r, -1, -1, t, &t->why) < 0)
+        t->is_done = true;
+}
+
+static bool all_done(const struct spawn *s)
+{
+    for (size_t i = 0; i < SECCOMP_SET_COUNT; i++)
+        if (!s->tests[i].is_done)
+            return false;
+    return true;
+}
+
+int test_run_all(struct spawn *s, struct err *err)
+{
+    char program[1024];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    int rc = 0;
+
+    if (n <= 0 || (size_t)n >= sizeof(program) - 1)
+        return err_set(err, ENOENT, "self-test: no path to this program");
+    program[n] = '\0';
+    for (size_t i = 0; i < SECCOMP_SET_COUNT; i++)
+        start_one(s, (enum seccomp_set)i, program);
+    while (rc >= 0 && !all_done(s))
+        rc = ev_once(s->ev, -1, err);
+    return rc < 0 ? rc : 0;
+}
+
+void test_told(struct child *c, int call)
+{
+    if (call >= 0 && call < SELFTEST_CALLS)
+        c->test->told.calls[call] = true;
+}
+
+void test_gone(struct child *c)
+{
+    struct selftest_result results[SELFTEST_MAX];
+    struct test *t = c->test;
+    ssize_t n = 0;
+
+    t->is_done = true;
+    if (c->why.number != 0) {
+        t->why = c->why;
+        return;
+    }
+    if (c->ours_count > 0 && sys.fcntl(c->ours[0], F_SETFL, O_NONBLOCK) >= 0)
+        n = sys.read(c->ours[0], results, sizeof(results));
+    t->is_good = selftest_judge(c->plan.seccomp, results,
+                                n > 0 ? (size_t)n / sizeof(results[0]) : 0, &t->told, &t->why) == 0;
+}
+
+int test_check(const struct spawn *s, enum seccomp_set set, struct err *err)
+{
+    const struct test *t = &s->tests[set];
+
+    if (t->is_good)
+        return 0;
+    return err_set(err, EPERM, "the self-test of its walls (%s) failed: %s", seccomp_set_name(set),
+                   t->why.text);
+}
+
+void test_put_json(const struct spawn *s, struct jout *j)
+{
+    jout_array(j);
+    for (size_t i = 0; i < SECCOMP_SET_COUNT; i++) {
+        const struct test *t = &s->tests[i];
+        jout_object(j);
+        jout_m_cstr(j, "set", seccomp_set_name((enum seccomp_set)i));
+        jout_m_bool(j, "good", t->is_good);
+        jout_m_i64(j, "acts", (int64_t)selftest_count((enum seccomp_set)i));
+        if (!t->is_good)
+            jout_m_cstr(j, "why", t->why.text);
+        jout_object_end(j);
+    }
+    jout_array_end(j);
+}
