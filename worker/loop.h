@@ -8,7 +8,7 @@
 
 /*
  * Executes one run, from run/begin to run/end. The same answers give the same requests, byte for byte: no
- * clock, no random source, nothing but what the broker said. 0: the run has ended (well or with an error that
+ * clock, no random source, nothing but what the broker said (INV-05). 0: the run has ended (well or with an error that
  * run/end told). Otherwise it could not be ended: cancelled, diverged, or the socket broke.
  *
  * The run's settings are its `agent` member: system, prompt, maxTurns, maxTokens, temperature. Its result is

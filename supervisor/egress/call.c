@@ -70,7 +70,7 @@ static int parse_method(struct str method, struct str body, struct err *err)
 
 static int parse_params(struct call *c, const struct json *params, struct err *err)
 {
-    struct str route, path, method, body;
+    struct str route = STR_NONE, path = STR_NONE, method = STR_NONE, body = STR_NONE;
     int rc = json_want_str(params, "route", &route, err);
 
     if (rc >= 0)
