@@ -16,7 +16,8 @@ struct store {
     struct db db;
     char *dir, *file;
     int lock;
-    int log_pages; /* in the -wal file, after the last commit */
+    int log_pages;        /* in the -wal file, after the last commit */
+    int checkpoint_pages; /* as many of them start a checkpoint */
     int64_t commits;
     int64_t last_doc; /* ids are not used twice while we run */
     /* Documents that were put and that nothing refers to yet: the first reference is free. */

@@ -66,6 +66,7 @@ int store_open(const char *dir, const struct store_options *o, struct store **re
     if (s == NULL)
         return err_set(err, ENOMEM, "store: out of memory");
     s->lock = -1;
+    s->checkpoint_pages = CHECKPOINT_PAGES;
     arena_init(&s->parse, (size_t)256 << 20);
     buf_init(&s->text, DB_TEXT_MAX);
     buf_init(&s->db.packed, DB_TEXT_MAX);
@@ -93,8 +94,12 @@ void store_close(struct store *s)
 {
     if (s == NULL)
         return;
-    if (s->db.handle != NULL)
+    if (s->db.handle != NULL) {
         store_rollback(s);
+        /* Closing copies the log into the database; not with a disk that has failed. */
+        if (s->db.broken)
+            (void)sqlite3_db_config(s->db.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    }
     db_close(&s->db);
     arena_release(&s->parse);
     buf_release(&s->text);
@@ -143,7 +148,7 @@ int store_commit(struct store *s, struct err *err)
     }
     s->db.in_change = false;
     s->commits++;
-    return s->log_pages >= CHECKPOINT_PAGES ? checkpoint(s, err) : 0;
+    return s->log_pages >= s->checkpoint_pages ? checkpoint(s, err) : 0;
 }
 
 void store_rollback(struct store *s)

@@ -87,6 +87,12 @@ int view_usage(struct view *v, struct str tenant, int64_t from_day, struct jout 
 /* {"run":id, "seq":n, "decisions":[DECISION + {facts:DOC (whole)}]} in the order they were made; seq 0: those
  * of the run itself (its start) */
 int view_explain(struct view *v, int64_t run, int64_t seq, struct jout *out, struct err *err) NODISCARD;
+/* {"decisions":[DECISION + {facts:DOC (whole)}], "next":id|null}: rising, id > after, made at or after since_ms; for
+ * deciding them again against another set */
+int view_decisions(struct view *v, int64_t since_ms, int64_t after, int limit, struct jout *out, struct err *err) NODISCARD;
+/* {"differences":[{ask, tenant, workflow, allow (the shadow's word), policies, policiesInForce, count, lastRun, lastSeq,
+ *  lastAt}]}: where the shadow set decided otherwise since then, most frequent first */
+int view_shadow(struct view *v, int64_t since_ms, struct jout *out, struct err *err) NODISCARD;
 /* {"runs":{queued:n, ..., dead:n}, "waiting":{timer:n, ...}, "approvalsOpen":n, "storeBytes":n} */
 int view_counts(struct view *v, struct jout *out, struct err *err) NODISCARD;
 
