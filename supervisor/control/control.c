@@ -122,8 +122,6 @@ static int start_serving(struct control *c, struct err *err)
                     &c->http, err);
 }
 
-/* The first one opens the store and the door. A later one changes roles: everybody connects anew,
- * so that a right that was taken away ends now, in streams too. */
 struct roles_change {
     const struct roles *before, *after;
 };
@@ -135,6 +133,8 @@ static bool loses_rights(void *arg, const struct http_peer *peer)
     return (had & ~roles_of(ch->after, peer->cred.uid, peer->gids, peer->gid_count)) != 0;
 }
 
+/* The first one opens the store and the door. A later one changes roles: who lost a right is cut,
+ * so that it ends now, in streams too. */
 static int on_config(void *ctx, struct wire *w UNUSED, const struct wire_message *m,
                      struct err *err)
 {
@@ -143,7 +143,8 @@ static int on_config(void *ctx, struct wire *w UNUSED, const struct wire_message
     int res = roles_parse(json_get(m->params, "roles"), &roles, err);
     if (res < 0)
         return res;
-    if (c->http) /* a connection that keeps its rights, such as the one that asked for this, goes on */
+    if (c->http) /* a connection that keeps its rights, such as the one that asked for this, goes on
+                  */
         http_drop_if(c->http, loses_rights, &(struct roles_change){&c->roles, &roles});
     roles_release(&c->roles);
     c->roles = roles;

@@ -30,7 +30,8 @@ struct connection {
     struct connection *next, *prev;
     struct http *http;
     struct http_peer peer;
-    int fd; /* libmicrohttpd's; open until its closing notice */
+    struct request *request; /* under way, or NULL */
+    int fd;                  /* libmicrohttpd's; open until its closing notice */
     struct ev_timer *deadline;
     struct ev_io *hangup; /* tells that the client left while libmicrohttpd does not look */
     bool is_gone;
@@ -311,8 +312,10 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd
     buf_init(&r->body, 0);
     arena_init(&r->arena, ARENA_MAX_BYTES);
     r->target = str_dup(str_of(target));
-    if (r->conn && r->target)
+    if (r->conn && r->target) {
+        r->conn->request = r;
         return r;
+    }
     request_free(r);
     return NULL;
 }
@@ -482,6 +485,7 @@ static void on_completed(void *arg, struct MHD_Connection *mhd UNUSED, void **co
     if (!r)
         return;
     *context = NULL;
+    r->conn->request = NULL;
     unwatch_hangup(r);
     set_deadline(r->conn, h->limits.head_ms);
     if (r->phase != PHASE_HEAD)
@@ -667,6 +671,11 @@ void http_free(struct http *h)
     if (!h)
         return;
     h->is_stopping = true;
+    for (struct connection *c = h->connections; c; c = c->next)
+        if (c->request)
+            resume(c->request); /* libmicrohttpd ends the process over one that it has to wake */
+    if (h->mhd)
+        (void)MHD_run(h->mhd);
     ev_io_free(h->listen_io);
     ev_io_free(h->mhd_io);
     ev_timer_free(h->mhd_timer);

@@ -280,7 +280,7 @@ int serve_backup(struct exchange *x, struct err *err)
 
 int serve_policy_load(struct exchange *x, struct err *err)
 {
-    static const struct member MEMBERS[] = {{"dir", JSON_STRING, false, false}};
+    static const struct member MEMBERS[] = {{"dir", JSON_STRING, false, false}, {"shadow", JSON_STRING, false, false}};
     return change(x, "policy/load", NULL, MEMBERS, ARRAY_LEN(MEMBERS), do_ms(x), err);
 }
 

@@ -170,3 +170,37 @@ int serve_usage(struct exchange *x, struct err *err)
     struct str tenant = route_param(&x->match, "tenant");
     return end(&r, view_usage(x->control->view, tenant, from, &r.j, err), err);
 }
+
+/* since: ms since 1970. */
+int serve_decisions(struct exchange *x, struct err *err)
+{
+    struct reading r;
+    int64_t after = 0, since = 0;
+    int limit = 0;
+    int res = limit_of(x, &limit, err);
+    if (res >= 0)
+        res = route_param_i64(&x->match, "after", 0, INT64_MAX, 0, &after, err);
+    if (res >= 0)
+        res = route_param_i64(&x->match, "since", 0, INT64_MAX, 0, &since, err);
+    if (res >= 0)
+        res = begin(&r, x, err);
+    return res < 0 ? res : end(&r, view_decisions(x->control->view, since, after, limit, &r.j, err), err);
+}
+
+int serve_policy(struct exchange *x, struct err *err)
+{
+    struct reading r;
+    int res = begin(&r, x, err);
+    return res < 0 ? res
+                   : end(&r, view_policy(x->control->view, route_param(&x->match, "digest"), &r.j, err), err);
+}
+
+int serve_shadow(struct exchange *x, struct err *err)
+{
+    struct reading r;
+    int64_t since = 0;
+    int res = route_param_i64(&x->match, "since", 0, INT64_MAX, 0, &since, err);
+    if (res >= 0)
+        res = begin(&r, x, err);
+    return res < 0 ? res : end(&r, view_shadow(x->control->view, since, &r.j, err), err);
+}

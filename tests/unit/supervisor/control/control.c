@@ -340,6 +340,39 @@ static void reeveds_loss_ends_it(void **state)
     close(fd); /* freed with a request under way: tear_down, under the sanitizer */
 }
 
+/* With requests of every kind under way: a wait for reeved, a stream that sleeps, half a head, half
+ * a body. */
+static void it_may_be_freed_at_any_time(void **state)
+{
+    static const char *const HALF[] = {
+        "POST /v1/runs/7/cancel HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+        "GET /v1/runs/1/follow HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /v1/runs HTTP/1.1\r\nHo",
+        "POST /v1/runs/7/cancel HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{",
+        "",
+    };
+    struct lab *lab = *state;
+    int fds[ARRAY_LEN(HALF)];
+    add_run(lab, "w");
+    lab_config(lab, NULL);
+    lab->mode = LAB_SILENT;
+    for (size_t i = 0; i < ARRAY_LEN(HALF); i++) {
+        fds[i] = lab_connect(lab);
+        lab_send(lab, fds[i], str_of(HALF[i]));
+    }
+    lab_idle(lab);
+    assert_int_equal(control_connections(lab->control), ARRAY_LEN(HALF));
+    control_free(lab->control);
+    lab->control = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(HALF); i++) {
+        struct buf out;
+        buf_init(&out, 1u << 20);
+        assert_true(lab_read(lab, fds[i], &out)); /* closed */
+        buf_release(&out);
+        close(fds[i]);
+    }
+}
+
 static void status_joins_reeved_and_store(void **state)
 {
     struct lab *lab = *state;
@@ -481,6 +514,7 @@ int main(void)
         T(a_silent_reeved_is_a_timeout),
         T(a_client_that_left_is_forgotten),
         T(reeveds_loss_ends_it),
+        T(it_may_be_freed_at_any_time),
         T(status_joins_reeved_and_store),
         T(strangers_learn_nothing),
         T(each_role_opens_its_rows_only),

@@ -257,7 +257,7 @@ static void the_total_has_a_reserve_for_admins(void **state)
         fds[i] = lab_connect(lab);
     lab_idle(lab);
     assert_int_equal(control_connections(lab->control), 4);
-    lab_config(lab, NULL); /* cuts all; now we are admin */
+    lab_config(lab, NULL); /* now we are admin */
     for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
         close(fds[i]);
         fds[i] = lab_connect(lab);
