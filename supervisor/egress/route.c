@@ -114,22 +114,22 @@ static bool has_part(CURLU *u, CURLUPart part)
     return has;
 }
 
-static int check_parts(CURLU *u, bool may_http, struct err *err)
+static int check_scheme(struct str url, bool may_http, struct err *err)
 {
-    char *scheme = NULL;
-    bool is_https, is_http;
+    bool is_http = str_starts(url, STR("http://"));
 
-    if (curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK || !scheme)
-        return err_set(err, EINVAL, "the url has no scheme");
-    is_https = strcmp(scheme, "https") == 0;
-    is_http = strcmp(scheme, "http") == 0;
-    curl_free(scheme);
-    if (!is_https && !is_http)
+    /* libcurl would take "https:/host" and other spellings: one is enough. */
+    if (!is_http && !str_starts(url, STR("https://")))
         return err_set(err, EINVAL, "the url must begin with https:// or http://");
     if (is_http && !may_http)
         return err_set(
             err, EPERM,
             "the url is http://, which sends keys and texts unprotected: allow it with allowHttp");
+    return 0;
+}
+
+static int check_parts(CURLU *u, struct err *err)
+{
     if (!has_part(u, CURLUPART_HOST))
         return err_set(err, EINVAL, "the url has no host");
     if (has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD))
@@ -144,8 +144,10 @@ int route_check_url(struct str url, bool may_http, struct err *err)
     char text[ROUTE_URL_MAX + 1];
     CURLU *u;
     size_t i;
-    int rc;
+    int rc = check_scheme(url, may_http, err);
 
+    if (rc < 0)
+        return rc;
     if (str_copy(url, text, sizeof(text)) < 0)
         return err_set(err, EINVAL, "the url is longer than %d bytes", ROUTE_URL_MAX);
     for (i = 0; i < url.len; i++)
@@ -157,7 +159,7 @@ int route_check_url(struct str url, bool may_http, struct err *err)
     if (curl_url_set(u, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
         rc = err_set(err, EINVAL, "the url is none");
     else
-        rc = check_parts(u, may_http, err);
+        rc = check_parts(u, err);
     curl_url_cleanup(u);
     return rc;
 }
