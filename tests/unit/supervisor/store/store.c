@@ -109,19 +109,24 @@ static void foreign_database_is_refused(void **state)
     must_fail(t, store_open(t->dir, &tmpstore_options, &s, &t->err), EUCLEAN);
 }
 
-/* The next version as it would be added: a row behind the ones there are. */
+/* What the next two versions could be: rows behind the ones there are. */
 static void migrates_forward(void **state)
 {
     struct tmpstore *t = *state;
-    const struct schema_step steps[] = {
-        schema_steps[0],
-        {2, "a table", "CREATE TABLE later(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"},
-        {3, "a column and its values",
-         "ALTER TABLE later ADD COLUMN n INTEGER; INSERT INTO later(text,n) SELECT name,3 FROM "
-         "value"},
-    };
-    const struct schema_step bad[] = {
-        schema_steps[0], {2, "half of it", "CREATE TABLE later(a INTEGER) STRICT; SELEKT 1"}};
+    int now = schema_version();
+    size_t n = schema_step_count;
+    struct schema_step steps[32], bad[32];
+    assert_true(n + 2 <= ARRAY_LEN(steps));
+    memcpy(steps, schema_steps, n * sizeof(steps[0]));
+    memcpy(bad, schema_steps, n * sizeof(bad[0]));
+    steps[n] = (struct schema_step){
+        now + 1, "a table",
+        "CREATE TABLE later(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT"};
+    steps[n + 1] = (struct schema_step){now + 2, "a column and its values",
+                                        "ALTER TABLE later ADD COLUMN n INTEGER; INSERT INTO "
+                                        "later(text,n) SELECT name,3 FROM value"};
+    bad[n] = (struct schema_step){now + 1, "half of it",
+                                  "CREATE TABLE later(a INTEGER) STRICT; SELEKT 1"};
     must_ok(t, store_value_put(t->store, STR("a"), STR("b"), &t->err));
     must_ok(t, store_commit(t->store, &t->err));
     tmpstore_close(t);
@@ -129,24 +134,26 @@ static void migrates_forward(void **state)
     struct db db;
 
     must_ok(t, db_open(&db, file, DB_WRITE, &t->err));
-    assert_true(migrate(&db, file, bad, ARRAY_LEN(bad), &t->err) < 0);
-    assert_non_null(strstr(t->err.text, "migrate to 2 (half of it)"));
+    assert_true(migrate(&db, file, bad, n + 1, &t->err) < 0);
+    assert_non_null(strstr(t->err.text, "(half of it)"));
     db_close(&db);
-    assert_int_equal(tmpstore_number(t, "PRAGMA user_version"), 1);
+    assert_int_equal(tmpstore_number(t, "PRAGMA user_version"), now);
     assert_int_equal(tmpstore_number(t, "SELECT count(*) FROM sqlite_schema WHERE name='later'"),
                      0);
 
     must_ok(t, db_open(&db, file, DB_WRITE, &t->err));
-    must_ok(t, migrate(&db, file, steps, ARRAY_LEN(steps), &t->err));
-    must_ok(t, migrate(&db, file, steps, ARRAY_LEN(steps), &t->err)); /* again: nothing to do */
+    must_ok(t, migrate(&db, file, steps, n + 2, &t->err));
+    must_ok(t, migrate(&db, file, steps, n + 2, &t->err)); /* again: nothing to do */
     db_close(&db);
-    assert_int_equal(tmpstore_number(t, "PRAGMA user_version"), 3);
+    assert_int_equal(tmpstore_number(t, "PRAGMA user_version"), now + 2);
     assert_int_equal(tmpstore_number(t, "SELECT n FROM later WHERE text='a'"), 3);
 
     /* The copy is what was there before. */
     sqlite3 *copy = NULL;
     sqlite3_stmt *stmt = NULL;
-    assert_int_equal(sqlite3_open(tmpstore_path(t, "reeve.db.v1"), &copy), SQLITE_OK);
+    char name[32];
+    (void)snprintf(name, sizeof(name), "reeve.db.v%d", now);
+    assert_int_equal(sqlite3_open(tmpstore_path(t, name), &copy), SQLITE_OK);
     assert_int_equal(
         sqlite3_prepare_v2(copy,
                            "SELECT user_version, (SELECT text FROM value WHERE name='a')"
@@ -154,10 +161,56 @@ static void migrates_forward(void **state)
                            -1, &stmt, NULL),
         SQLITE_OK);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-    assert_int_equal(sqlite3_column_int(stmt, 0), 1);
+    assert_int_equal(sqlite3_column_int(stmt, 0), now);
     assert_string_equal((const char *)sqlite3_column_text(stmt, 1), "b");
     sqlite3_finalize(stmt);
     sqlite3_close(copy);
+}
+
+/* Every version that was ever released comes forward, with what it holds. */
+static void migrates_from_each_version(void **state)
+{
+    struct tmpstore *t = *state;
+    const char *file = tmpstore_path(t, "reeve.db");
+    for (size_t n = 1; n < schema_step_count; n++) {
+        struct db db;
+        struct str text;
+        tmpstore_close(t);
+        (void)unlink(file);
+        (void)unlink(tmpstore_path(t, "reeve.db-wal"));
+        (void)unlink(tmpstore_path(t, "reeve.db-shm"));
+        close(open(file, O_CREAT | O_RDWR, 0600));
+        must_ok(t, db_open(&db, file, DB_WRITE, &t->err));
+        must_ok(t, migrate(&db, file, schema_steps, n, &t->err));
+        must_ok(
+            t,
+            db_run(&db,
+                   "INSERT INTO value(name,text) VALUES('a','b');"
+                   "INSERT INTO "
+                   "run(tenant,workflow,version,event,parent,parent_step,trace_id,created_ms,depth,"
+                   "state,wait,wake_ms,attempt,failures,next_seq,checkpoint_seq,checkpoint_doc,"
+                   "cancel,reason,"
+                   "result_doc,started_ms,ended_ms,steps,tool_calls,model_calls,input_tokens,"
+                   "output_tokens,"
+                   "cost_micro) "
+                   "VALUES('acme','w',zeroblob(32),0,0,0,'',5,0,0,0,0,0,0,1,0,0,0,'r',0,0,0,0,0,0,"
+                   "0,0,7)",
+                   &t->err));
+        db_close(&db);
+        tmpstore_open(t);
+        must_ok(t, store_value_get(t->store, STR("a"), &t->arena, &text, &t->err));
+        assert_str(text, "b");
+        struct store_run run;
+        must_ok(t, store_run_get(t->store, 1, &t->arena, &run, &t->err));
+        assert_str(run.tenant, "acme");
+        assert_int_equal(run.state, RUN_QUEUED);
+        assert_int_equal(run.cost_micro, 7);
+        run.state = RUN_RUNNING;
+        must_ok(t, store_run_update(t->store, &run, &t->err));
+        must_ok(t, store_value_put(t->store, STR("c"), STR("d"), &t->err));
+        must_ok(t, store_commit(t->store, &t->err));
+        assert_int_equal(tmpstore_number(t, "PRAGMA user_version"), schema_version());
+    }
 }
 
 static void has_its_settings(void **state)
@@ -176,7 +229,6 @@ static void has_its_settings(void **state)
         {"PRAGMA auto_vacuum", 2},
         {"PRAGMA trusted_schema", 0},
         {"PRAGMA wal_autocheckpoint", 0},
-        {"PRAGMA user_version", 1},
         {"PRAGMA journal_size_limit", 33554432},
         {"PRAGMA application_id", 0x52454556},
         {"SELECT count(*) FROM pragma_table_list WHERE schema='main' AND type='table' AND NOT "
@@ -297,17 +349,12 @@ static void damage_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        store_test(keeps_what_was_committed),
-        store_test(absent_is_said),
-        store_test(second_opener_is_refused),
-        store_test(newer_schema_is_refused),
-        store_test(foreign_database_is_refused),
-        store_test(migrates_forward),
-        store_test(has_its_settings),
-        store_test(files_are_for_their_readers),
-        store_test(counts_what_it_did),
-        store_test(checkpoints_by_itself),
-        store_test(damage_is_found),
+        store_test(keeps_what_was_committed),    store_test(absent_is_said),
+        store_test(second_opener_is_refused),    store_test(newer_schema_is_refused),
+        store_test(foreign_database_is_refused), store_test(migrates_forward),
+        store_test(migrates_from_each_version),  store_test(has_its_settings),
+        store_test(files_are_for_their_readers), store_test(counts_what_it_did),
+        store_test(checkpoints_by_itself),       store_test(damage_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
