@@ -312,12 +312,14 @@ static void conditions(struct cedar_parser *p, struct cedar_body *body)
             return;
         }
         c.expr = cedar_parse_expr(p);
-        if (!c.expr || !cedar_parser_want(p, "}") || !add_condition(p, body, &cap, c))
+        if (c.expr && !cedar_parser_is(p, "}"))
+            cedar_parser_unexpected(p, "an operator or `}`");
+        cedar_parser_take(p, "}");
+        if (p->stopped || !add_condition(p, body, &cap, c))
             return;
     }
     if (!p->stopped && !cedar_parser_take(p, ";"))
-        cedar_parser_unexpected(p, body->condition_count ? "`when`, `unless`, `;` or an operator"
-                                                         : "`when`, `unless` or `;`");
+        cedar_parser_unexpected(p, "`when`, `unless` or `;`");
 }
 
 /* ---- a policy ---- */

@@ -495,6 +495,11 @@ int cedar_policies_seal(struct cedar_policies *p, struct diags *diags)
     return rc;
 }
 
+bool cedar_policies_is_sealed(const struct cedar_policies *p)
+{
+    return p->sealed;
+}
+
 const struct cedar_index *cedar_policies_index(const struct cedar_policies *p)
 {
     must(p->sealed);

@@ -83,6 +83,8 @@ int cedar_policies_link(struct cedar_policies *p, struct str template_id, struct
  */
 int cedar_policies_seal(struct cedar_policies *p, struct diags *diags) NODISCARD;
 
+bool cedar_policies_is_sealed(const struct cedar_policies *p);
+
 size_t cedar_policies_count(const struct cedar_policies *p); /* templates and links included */
 const struct cedar_policy *cedar_policies_at(const struct cedar_policies *p, size_t index);
 const struct cedar_policy *cedar_policies_find(const struct cedar_policies *p, struct str id);
