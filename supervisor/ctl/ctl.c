@@ -175,6 +175,7 @@ static int call(struct ctl *c, const struct client_request *r, const struct json
     return CTL_GOOD;
 }
 
+PRINTF(4, 0)
 static int call_fmt(struct ctl *c, struct client_request *r, const struct json **ret,
                     const char *fmt, va_list ap)
 {

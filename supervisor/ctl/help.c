@@ -26,20 +26,25 @@ static void put_options(struct buf *out, const struct style *s, uint64_t which, 
             put_option(out, (enum option)i);
 }
 
+static void put_lines(struct buf *out, const char *text)
+{
+    struct str rest = str_of(text), line;
+    while (rest.len && str_split(&rest, '\n', &line))
+        buf_fmt(out, "  %.*s\n", STR_FMT(line));
+}
+
 void ctl_put_usage(const struct command *cmd, const struct style *s, struct buf *out)
 {
     style_put(out, s, INK_BOLD, "reeve %s", cmd->words);
     buf_fmt(out, "%s%s%s\n\n  %s\n", cmd->options ? " [OPTIONS]" : "", cmd->args[0] ? " " : "",
             cmd->args, cmd->summary);
-    struct str rest = str_of(cmd->details), line;
-    if (rest.len)
+    if (cmd->details[0])
         buf_char(out, '\n');
-    while (rest.len && str_split(&rest, '\n', &line))
-        buf_fmt(out, "  %.*s\n", STR_FMT(line));
+    put_lines(out, cmd->details);
     put_options(out, s, cmd->options, "Options");
     put_options(out, s, OPTIONS_OF_ALL, "Options of every command");
     style_put(out, s, INK_BOLD, "\nExample\n");
-    buf_fmt(out, "  %s\n", cmd->example);
+    put_lines(out, cmd->example);
 }
 
 static void put_all(struct ctl *c)

@@ -17,5 +17,8 @@ void trace_put_step_line(const struct json *step, int64_t began_ms, const struct
                          struct buf *out);
 /* The first lines of `run trace` and `run show`: what, who, when, how much. */
 void trace_put_head(const struct json *run, const struct style *s, struct buf *out);
+/* What both files of the drawing use: "waiting for approval", " in 1m12s"; the dot between parts. */
+void trace_put_state(const struct json *run, const struct style *s, struct buf *out);
+const char *trace_dot(const struct style *s);
 
 #endif
