@@ -155,8 +155,6 @@ static int path_check(struct str s, const char *what, struct err *err)
         if (part.len == 0 || str_is(part, ".") || str_is(part, ".."))
             return err_set(err, EINVAL, "%s: \"%.*s\" has an empty, \".\" or \"..\" part", what,
                            STR_FMT(s));
-    if (s.ptr[s.len - 1] == '/')
-        return err_set(err, EINVAL, "%s: \"%.*s\" ends with \"/\"", what, STR_FMT(s));
     return 0;
 }
 
