@@ -3,12 +3,12 @@
  */
 #include "supervisor/store/internal.h"
 
-/* 1: there is one. */
-static int event_find(struct store *s, const struct store_event *e, int64_t *ret, struct err *err)
+int store_event_find(struct store *s, struct str source, struct str event_id, int64_t *ret,
+                     struct err *err)
 {
     struct query q = query_on(&s->db, SQL_EVENT_FIND);
-    query_put_str(&q, e->source);
-    query_put_str(&q, e->event_id);
+    query_put_str(&q, source);
+    query_put_str(&q, event_id);
     int r = query_step(&q, err);
     if (r <= 0)
         return r;
@@ -21,7 +21,7 @@ int store_event_add(struct store *s, const struct store_event *row, int64_t *ret
                     bool *ret_duplicate, struct err *err)
 {
     int64_t id;
-    int r = event_find(s, row, &id, err);
+    int r = store_event_find(s, row->source, row->event_id, &id, err);
     if (r == 0)
         r = store_change(s, err);
     else if (r > 0) {

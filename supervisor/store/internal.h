@@ -97,6 +97,11 @@ struct audit_row {
 };
 void read_audit(struct query *q, struct arena *a, void *row);
 
+/* order.c: columns as SWITCH_ALL_COLUMNS and WORKFLOW_COLUMNS have them */
+void read_switch(struct query *q, struct arena *a, struct store_switch *ret);
+void read_workflow(struct query *q, struct arena *a, struct store_workflow *ret);
+int version_find(struct db *db, struct str workflow, struct str prefix, struct digest *ret, struct err *err) NODISCARD;
+
 /* backup.c: a whole, checked copy of a database file; `file` must not exist. */
 int backup_copy(const char *from, const char *file, struct err *err) NODISCARD;
 

@@ -42,6 +42,18 @@ static const char *const approval_kinds[APPROVAL_KIND_COUNT] = {
     [APPROVAL_QUESTION] = "question",
 };
 
+static const char *const switch_scopes[SWITCH_SCOPE_COUNT] = {
+    [SWITCH_RUN] = "run",
+    [SWITCH_WORKFLOW] = "workflow",
+    [SWITCH_TENANT] = "tenant",
+    [SWITCH_ALL] = "all",
+};
+
+static const char *const switch_states[SWITCH_STATE_COUNT] = {
+    [SWITCH_PAUSED] = "paused",
+    [SWITCH_KILLED] = "killed",
+};
+
 /* A number may come from a damaged or later database. */
 #define NAME_OF(table, n) ((size_t)(n) < ARRAY_LEN(table) && (table)[n] != NULL ? (table)[n] : "?")
 
@@ -78,4 +90,14 @@ const char *approval_state_name(enum approval_state st)
 const char *approval_kind_name(enum approval_kind k)
 {
     return NAME_OF(approval_kinds, k);
+}
+
+const char *switch_scope_name(enum switch_scope sc)
+{
+    return NAME_OF(switch_scopes, sc);
+}
+
+const char *switch_state_name(enum switch_state st)
+{
+    return NAME_OF(switch_states, st);
 }

@@ -127,8 +127,34 @@ static const char schema_1[] =
     "STRICT;"
     "CREATE TABLE value(name TEXT PRIMARY KEY, text ANY NOT NULL) STRICT, WITHOUT ROWID;";
 
+/*
+ * Order, stops and versions. `lane` is the value of the workflow's key: runs of one lane go one
+ * after another, and those that wait for theirs (lane_wait) are not in run_queue, so that the head
+ * of a queue is one look into an index, however many wait behind it. `fresh` was never started.
+ */
+static const char schema_2[] =
+    "ALTER TABLE run ADD COLUMN lane TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE run ADD COLUMN lane_wait INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run ADD COLUMN fresh INTEGER AS (started_ms=0) VIRTUAL;"
+    "CREATE INDEX run_queue ON run(workflow, tenant, fresh, id) WHERE state=0 AND lane_wait=0;"
+    "CREATE INDEX run_lane ON run(workflow, lane, lane_wait, id) WHERE lane<>'' AND state<4;"
+    /* upto: the newest run that a kill is meant for; swept: those up to it are ended */
+    "CREATE TABLE switch(scope INTEGER NOT NULL CHECK(scope BETWEEN 0 AND 3), name TEXT NOT NULL,"
+    "  state INTEGER NOT NULL CHECK(state BETWEEN 0 AND 1), who TEXT NOT NULL, why TEXT NOT NULL,"
+    "  at_ms INTEGER NOT NULL, upto INTEGER NOT NULL, swept INTEGER NOT NULL,"
+    "  PRIMARY KEY(scope, name)) STRICT, WITHOUT ROWID;"
+    /* the last starts of workflows that have a rate, numbered: the n-th last is one look */
+    "CREATE TABLE start(workflow TEXT NOT NULL, n INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY(workflow, n)) STRICT, WITHOUT ROWID;"
+    /* installed: the version that the files make, NULL when they hold the workflow no more;
+     * pinned: an older one that new runs take instead */
+    "CREATE TABLE workflow(name TEXT PRIMARY KEY, installed BLOB, installed_ms INTEGER NOT NULL,"
+    "  pinned BLOB, pinned_who TEXT NOT NULL, pinned_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX version_workflow ON version(workflow, at_ms);";
+
 const struct schema_step schema_steps[] = {
     {1, "the first schema", schema_1},
+    {2, "queues, switches, versions", schema_2},
 };
 const size_t schema_step_count = ARRAY_LEN(schema_steps);
 

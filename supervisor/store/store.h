@@ -57,6 +57,20 @@ int store_policy_put(struct store *s, const struct digest *d, struct str text, i
 int store_policy_get(struct store *s, const struct digest *d, struct arena *a, struct str *ret, struct err *err) NODISCARD;
 int store_version_put(struct store *s, const struct digest *d, struct str workflow, struct str text, int64_t at_ms, struct err *err) NODISCARD;
 int store_version_get(struct store *s, const struct digest *d, struct arena *a, struct str *ret, struct err *err) NODISCARD;
+/* What the files make of a workflow, and the older version that new runs take instead of it. */
+struct store_workflow {
+    struct str name;
+    bool is_installed, is_pinned;
+    struct digest installed, pinned; /* zero where not */
+    int64_t installed_ms, pinned_ms;
+    struct str pinned_who;
+};
+int store_workflow_get(struct store *s, struct str name, struct arena *a, struct store_workflow *ret, struct err *err) NODISCARD; /* -ENOENT */
+int store_workflow_put(struct store *s, const struct store_workflow *w, struct err *err) NODISCARD;
+typedef int store_workflow_fn(void *arg, const struct store_workflow *w);
+int store_workflows(struct store *s, store_workflow_fn *fn, void *arg, struct err *err);
+/* The one version of a workflow whose digest begins so (hex, 4 digits or more): -ENOENT; -EINVAL, also when several do. */
+int store_version_find(struct store *s, struct str workflow, struct str prefix, struct digest *ret, struct err *err) NODISCARD;
 /* Which version new runs of a workflow take; its changes are kept with their times. */
 int store_version_current(struct store *s, struct str workflow, const struct digest *d, int64_t at_ms, struct err *err) NODISCARD;
 
@@ -71,6 +85,7 @@ struct store_event { /* a CloudEvents 1.0 envelope */
 };
 /* A second one with the same source and id: *ret_duplicate true and *ret_id the first one's. */
 int store_event_add(struct store *s, const struct store_event *e, int64_t *ret_id, bool *ret_duplicate, struct err *err) NODISCARD;
+int store_event_find(struct store *s, struct str source, struct str event_id, int64_t *ret_id, struct err *err) NODISCARD; /* 1: there is one; 0 */
 int store_event_get(struct store *s, int64_t id, struct arena *a, struct store_event *ret, struct err *err) NODISCARD;
 /* Events of a type received after `after_id`, oldest first, for waits. */
 typedef int store_event_fn(void *arg, const struct store_event *e);
@@ -94,6 +109,8 @@ struct store_run {
     int64_t parent, parent_step; /* 0: none */
     int depth;              /* 0: started by an event */
     char trace_id[33];
+    struct str lane;        /* value of the workflow's key, JSON text; empty: none. Written once */
+    bool lane_wait;         /* another run of its lane goes before it: not startable */
     enum run_state state;
     enum run_wait wait;
     int64_t wake_ms;        /* when it is to be looked at again; 0: not by time */
@@ -111,7 +128,7 @@ struct store_run {
 };
 int store_run_add(struct store *s, const struct store_run *r, int64_t *ret_id, struct err *err) NODISCARD;
 int store_run_get(struct store *s, int64_t id, struct arena *a, struct store_run *ret, struct err *err) NODISCARD; /* -ENOENT */
-/* Writes everything but id, tenant, workflow, version, event, parent, trace id and created. */
+/* Writes everything but id, tenant, workflow, version, event, parent, trace id, lane and created. */
 int store_run_update(struct store *s, const struct store_run *r, struct err *err) NODISCARD;
 typedef int store_run_fn(void *arg, const struct store_run *r); /* != 0 stops and is returned */
 /* states: bits 1u << enum run_state; ids above after_id, rising, at most limit. */
@@ -125,6 +142,43 @@ int store_runs_waiting(struct store *s, enum run_wait w, int64_t after_id, int l
 int store_runs_of_event(struct store *s, int64_t event, store_run_fn *fn, void *arg, struct err *err);
 int store_runs_children(struct store *s, int64_t parent, store_run_fn *fn, void *arg, struct err *err);
 int store_runs_count(struct store *s, int64_t by_state[RUN_STATE_COUNT], struct err *err);
+
+/* ---- queues, stops, rates ------------------------------------------------------------------------ */
+
+/* The first startable run of a workflow's queue: those that began before first, then by id. *ret_id 0: none. */
+int store_queue_head(struct store *s, struct str workflow, struct str tenant, int64_t *ret_id, bool *ret_fresh,
+                     struct err *err) NODISCARD;
+struct store_queue { /* all queued runs of one workflow for one tenant, startable or not */
+    struct str workflow, tenant;
+    int64_t queued, fresh, lane_waiting, oldest_ms;
+};
+typedef int store_queue_fn(void *arg, const struct store_queue *q);
+int store_queues(struct store *s, store_queue_fn *fn, void *arg, struct err *err); /* looks at every queued run */
+/* How many runs hold the lane: not final, and not waiting for it. */
+int store_lane_held(struct store *s, struct str workflow, struct str lane, int64_t *ret, struct err *err) NODISCARD;
+int store_lane_next(struct store *s, struct str workflow, struct str lane, int64_t *ret_id, struct err *err) NODISCARD; /* 0: none */
+
+/* Starts of a workflow with a rate: at *ret_ms was the n-th last one; 0: there were fewer. */
+int store_start_nth(struct store *s, struct str workflow, int64_t n, int64_t *ret_ms, struct err *err) NODISCARD;
+int store_start_add(struct store *s, struct str workflow, int64_t at_ms, int64_t keep, struct err *err) NODISCARD;
+
+enum switch_scope { SWITCH_RUN, SWITCH_WORKFLOW, SWITCH_TENANT, SWITCH_ALL, SWITCH_SCOPE_COUNT };
+enum switch_state { SWITCH_PAUSED, SWITCH_KILLED, SWITCH_STATE_COUNT };
+const char *switch_scope_name(enum switch_scope sc);
+const char *switch_state_name(enum switch_state st);
+struct store_switch { /* while it is there, nothing of its scope starts */
+    enum switch_scope scope;
+    struct str name;     /* of the workflow or tenant, the run's number; empty for all */
+    enum switch_state state;
+    struct str who, why;
+    int64_t at_ms;
+    int64_t upto, swept; /* killed: runs up to `upto` are to be ended, those up to `swept` are */
+};
+int store_switch_put(struct store *s, const struct store_switch *w, struct err *err) NODISCARD;
+int store_switch_drop(struct store *s, enum switch_scope scope, struct str name, struct err *err) NODISCARD; /* 1: was there */
+typedef int store_switch_fn(void *arg, const struct store_switch *w);
+int store_switches(struct store *s, store_switch_fn *fn, void *arg, struct err *err);
+int store_last_run(struct store *s, int64_t *ret_id, struct err *err) NODISCARD;
 
 /* ---- steps: the journal ------------------------------------------------------------------------- */
 

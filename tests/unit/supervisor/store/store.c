@@ -213,6 +213,35 @@ static void migrates_from_each_version(void **state)
     }
 }
 
+/* A store of the first release, with a run that waits in its queue: it is startable here. */
+static void migrates_the_first_schema(void **state)
+{
+    struct tmpstore *t = *state;
+    const char *file = tmpstore_path(t, "reeve.db");
+    struct db db;
+    struct store_run run;
+    int64_t id = 0;
+    bool fresh = false;
+    tmpstore_close(t);
+    assert_int_equal(unlink(file), 0);
+    close(open(file, O_CREAT | O_RDWR, 0600));
+    must_ok(t, db_open(&db, file, DB_WRITE, &t->err));
+    must_ok(t, migrate(&db, file, schema_steps, 1, &t->err));
+    must_ok(t, db_run(&db,
+                      "INSERT INTO run VALUES(7,'acme','w',zeroblob(32),0,0,0,"
+                      "'0123456789abcdef0123456789abcdef',5,0,0,0,0,0,0,1,0,0,0,'',0,0,0,0,0,0,0,"
+                      "0,0)",
+                      &t->err));
+    db_close(&db);
+    tmpstore_open(t);
+    must_ok(t, store_queue_head(t->store, STR("w"), STR("acme"), &id, &fresh, &t->err));
+    assert_int_equal(id, 7);
+    assert_true(fresh);
+    must_ok(t, store_run_get(t->store, 7, &t->arena, &run, &t->err));
+    assert_int_equal(run.lane.len, 0);
+    assert_false(run.lane_wait);
+}
+
 static void has_its_settings(void **state)
 {
     struct tmpstore *t = *state;
@@ -352,7 +381,8 @@ int main(void)
         store_test(keeps_what_was_committed),    store_test(absent_is_said),
         store_test(second_opener_is_refused),    store_test(newer_schema_is_refused),
         store_test(foreign_database_is_refused), store_test(migrates_forward),
-        store_test(migrates_from_each_version),  store_test(has_its_settings),
+        store_test(migrates_from_each_version),
+        store_test(migrates_the_first_schema),  store_test(has_its_settings),
         store_test(files_are_for_their_readers), store_test(counts_what_it_did),
         store_test(checkpoints_by_itself),       store_test(damage_is_found),
     };
