@@ -15,6 +15,18 @@ const char *facts_ask_name(enum facts_ask a)
     return ask_names[a];
 }
 
+bool facts_ask_of(struct str text, enum facts_ask *ret)
+{
+    ssize_t colon = str_find(text, ':', 0);
+    struct str name = colon < 0 ? text : str_slice(text, 0, (size_t)colon);
+    for (int i = 0; i < FACTS_ASK_COUNT; i++)
+        if (str_is(name, facts_ask_name((enum facts_ask)i))) {
+            *ret = (enum facts_ask)i;
+            return true;
+        }
+    return false;
+}
+
 /* ---- writing ---- */
 
 static void put_pairs(struct jout *j, const char *name, struct house_pairs p)

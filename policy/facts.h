@@ -34,6 +34,8 @@ enum facts_ask {
     FACTS_ASK_COUNT
 };
 const char *facts_ask_name(enum facts_ask a);
+/* The ask of a recorded decision: "call:ledger/pay" is ASK_CALL, "infer" ASK_INFER; false: none. */
+bool facts_ask_of(struct str text, enum facts_ask *ret);
 
 struct facts_entity_workflow { /* a Workflow, as principal or resource */
     struct str name, team, tenant; /* team may be empty */

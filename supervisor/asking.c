@@ -203,8 +203,8 @@ static void put_errors(struct jout *j, const struct ask_decision *d)
     jout_array_end(j);
 }
 
-int asking_keep(struct reeved *rv, int64_t run, int64_t seq, const struct ask_decision *d,
-                const char *ask, int64_t *ret_id, struct err *err)
+static int keep(struct reeved *rv, int64_t run, int64_t seq, const struct ask_decision *d, struct str ask,
+                int64_t *ret_id, struct err *err)
 {
     struct buf reasons, errors;
     struct jout j;
@@ -220,18 +220,44 @@ int asking_keep(struct reeved *rv, int64_t run, int64_t seq, const struct ask_de
     put_errors(&j, d);
     if (e >= 0)
         e = jout_end(&j);
-    const struct store_decision rec = {.run = run,
-                                       .seq = seq,
-                                       .ask = str_of(ask),
-                                       .allow = d->allow,
-                                       .policy = d->set,
-                                       .reasons = buf_str(&reasons),
-                                       .errors = buf_str(&errors),
-                                       .facts = d->facts_json,
-                                       .at_ms = reeved_now(rv)};
-    e = e < 0 ? err_sys(err, -e, "keep a decision")
-              : store_decision_add(rv->store, &rec, ret_id, err);
+    const struct store_decision rec = {.run = run, .seq = seq, .ask = ask, .allow = d->allow,
+                                       .policy = d->set, .reasons = buf_str(&reasons), .errors = buf_str(&errors),
+                                       .facts = d->facts_json, .at_ms = reeved_now(rv)};
+    e = e < 0 ? err_sys(err, -e, "keep a decision") : store_decision_add(rv->store, &rec, ret_id, err);
     buf_release(&reasons);
     buf_release(&errors);
+    return e;
+}
+
+/* The set on trial is asked from the very facts that were recorded, and heard by nobody but the record. */
+static int keep_shadow(struct reeved *rv, int64_t run, int64_t seq, const struct ask_decision *d, const char *ask,
+                       struct err *err)
+{
+    struct arena a;
+    struct facts f;
+    int64_t id;
+    struct err why = ERR_INIT;
+    arena_init(&a, RUN_MESSAGE_ARENA);
+    struct ask_decision *shadow = ARENA_NEW(&a, struct ask_decision);
+    struct str name = arena_fmt(&a, "shadow/%s", ask);
+    int e = shadow && name.ptr ? facts_parse(d->facts_json, &a, &f, &why) : -ENOMEM;
+    if (e >= 0) {
+        f.ask = d->ask; /* the asks of one call share their recorded facts */
+        e = ask_decide(rv->shadow, &f, &a, shadow, &why);
+    }
+    if (e < 0)
+        log_warn(&rv->log, "the shadow policy set was not asked about %s: %s", ask, why.text);
+    else
+        e = keep(rv, run, seq, shadow, name, &id, err);
+    arena_release(&a);
+    return store_is_broken(rv->store) ? e : 0;
+}
+
+int asking_keep(struct reeved *rv, int64_t run, int64_t seq, const struct ask_decision *d, const char *ask,
+                int64_t *ret_id, struct err *err)
+{
+    int e = keep(rv, run, seq, d, str_of(ask), ret_id, err);
+    if (e >= 0 && rv->shadow && d->facts_json.len)
+        e = keep_shadow(rv, run, seq, d, ask, err);
     return e;
 }

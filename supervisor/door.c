@@ -229,10 +229,9 @@ static int do_backup(struct caller *c, struct err *err)
     return wire_end(c->w, &o, err);
 }
 
-static int put_set(const struct caller *c, struct wire_out *o)
+static int put_set(const struct house *h, struct wire_out *o)
 {
     char hex[DIGEST_HEX];
-    const struct house *h = c->rv->house;
     digest_hex(&h->digest, hex);
     jout_m_cstr(&o->j, "digest", hex);
     jout_m_str(&o->j, "dir", h->dir);
@@ -243,17 +242,25 @@ static int put_set(const struct caller *c, struct wire_out *o)
 
 static int do_load(struct caller *c, struct err *err)
 {
-    struct str dir;
+    struct str dir, shadow;
     char path[1024];
     struct diags diags;
     struct wire_out o;
+    if (json_str_or(c->params, "shadow", STR_NONE, &shadow, err) < 0)
+        return refuse(c, -EINVAL, err);
+    if (shadow.len && !str_is(shadow, "set") && !str_is(shadow, "off")) {
+        err_set(err, EINVAL, "shadow: expected \"set\" or \"off\"");
+        return refuse(c, -EINVAL, err);
+    }
     if (json_str_or(c->params, "dir", c->rv->house->dir, &dir, err) < 0 ||
         str_copy(dir, path, sizeof(path)) < 0)
         return refuse(c, -EINVAL, err);
     diags_init(&diags);
-    int e = reeved_load(c->rv, path, &diags, err);
+    bool is_shadow = shadow.len > 0;
+    int e = !is_shadow ? reeved_load(c->rv, path, &diags, err)
+                       : reeved_load_shadow(c->rv, str_is(shadow, "off") ? NULL : path, &diags, err);
     if (e >= 0)
-        e = audit_note(c->rv, str_of(c->name), "policy.load", dir, STR(""), err);
+        e = audit_note(c->rv, str_of(c->name), is_shadow ? "policy.shadow" : "policy.load", dir, shadow, err);
     if (e < 0 && diags_has_errors(&diags)) {
         /* Told as a result, so that the diagnostics come whole; "digest" is then absent. */
         wire_result(c->w, &o, c->id);
@@ -264,7 +271,7 @@ static int do_load(struct caller *c, struct err *err)
         e = failed(c, e == -EACCES ? -EINVAL : e, err);
     } else {
         wire_result(c->w, &o, c->id);
-        put_set(c, &o);
+        put_set(is_shadow && c->rv->shadow ? c->rv->shadow : c->rv->house, &o);
         jout_name(&o.j, "diagnostics");
         diags_json(&diags, &o.j);
         e = wire_end(c->w, &o, err);
@@ -298,8 +305,14 @@ static int do_status(struct caller *c, struct err *err)
     jout_object_end(&o.j);
     jout_name(&o.j, "policy");
     jout_object(&o.j);
-    put_set(c, &o);
+    put_set(rv->house, &o);
     jout_object_end(&o.j);
+    if (rv->shadow) {
+        jout_name(&o.j, "shadow");
+        jout_object(&o.j);
+        put_set(rv->shadow, &o);
+        jout_object_end(&o.j);
+    }
     jout_name(&o.j, "helpers");
     jout_array(&o.j);
     helper_put_status(rv->egress, &o.j);

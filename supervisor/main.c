@@ -103,6 +103,45 @@ int reeved_load(struct reeved *rv, const char *dir, struct diags *diags, struct 
     return 0;
 }
 
+#define SHADOW_VALUE "policy.shadow" /* the digest of the shadow set, in hex; empty: none */
+
+int reeved_load_shadow(struct reeved *rv, const char *dir, struct diags *diags, struct err *err)
+{
+    struct house *h = NULL;
+    char hex[DIGEST_HEX] = "";
+    int e = dir ? load_house(rv, dir, diags, &h, err) : 0;
+    if (e >= 0 && h) {
+        digest_hex(&h->digest, hex);
+        e = keep_set(rv, h, err);
+    }
+    if (e >= 0)
+        e = store_value_put(rv->store, STR(SHADOW_VALUE), str_of(hex), err);
+    if (e < 0) {
+        house_unref(h);
+        return e;
+    }
+    house_unref(rv->shadow);
+    rv->shadow = h;
+    log_info(&rv->log, h ? "a shadow policy set is asked besides, from %s" : "no shadow policy set any more", dir);
+    return 0;
+}
+
+static int find_shadow(struct reeved *rv, struct err *err)
+{
+    struct arena a;
+    struct str hex, texts;
+    struct digest d;
+    struct diags diags;
+    arena_init(&a, HOUSE_BYTES_MAX * 6);
+    diags_init(&diags);
+    int e = store_value_get(rv->store, STR(SHADOW_VALUE), &a, &hex, err);
+    if (e >= 0 && digest_parse(hex, &d) >= 0 && (e = store_policy_get(rv->store, &d, &a, &texts, err)) >= 0)
+        e = house_parse_texts(texts, &diags, &rv->shadow, err);
+    diags_release(&diags);
+    arena_release(&a);
+    return e == -ENOENT ? 0 : e;
+}
+
 /* ---- signals and housekeeping
  * ------------------------------------------------------------------------------------ */
 
@@ -197,7 +236,7 @@ static int find_libexec(struct start *st, struct err *err)
 static int take_lock(struct start *st, struct err *err)
 {
     const char *state = st->options.text[OPTION_state];
-    char path[1100], absolute[PATH_MAX];
+    char path[4200], absolute[PATH_MAX];
     int e = file_mkdirs(state, 0750, err);
     if (e < 0)
         return err_wrap(err, "state directory");
@@ -328,6 +367,8 @@ static int go_on_from_store(struct reeved *rv, struct err *err)
     int e = keep_set(rv, rv->house, err);
     if (e >= 0)
         e = audit_note(rv, STR("reeve"), "reeved.start", STR("reeved"), STR(REEVE_VERSION), err);
+    if (e >= 0)
+        e = find_shadow(rv, err);
     if (e >= 0)
         e = runs_recover(rv, err);
     return e < 0 ? err_wrap(err, "recover") : 0;

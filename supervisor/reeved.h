@@ -36,12 +36,13 @@ struct tool_server;
 struct reeved {
     const struct options *options;
     char libexec[1024];
-    char state[1024];      /* state directory, absolute */
+    char state[4096];      /* state directory, absolute */
     struct ev *ev;
     struct log log;
     struct store *store;
     struct outbox outbox;
     struct house *house;   /* the newest good one */
+    struct house *shadow;  /* a set on trial: asked besides, its word is recorded and decides nothing; or NULL */
     struct spawner *spawner;
     struct helper *egress, *control;
     int control_listen;    /* the control socket, kept for each start of reeve-control */
@@ -66,5 +67,8 @@ void reeved_changed(struct reeved *rv, int64_t id);
 int64_t reeved_now(const struct reeved *rv); /* ms since 1970 */
 /* Loads the policy directory; a set with an error never replaces a good one. diags may hold warnings. */
 int reeved_load(struct reeved *rv, const char *dir, struct diags *diags, struct err *err);
+
+/* Takes a directory as the shadow set, or (dir NULL) drops the one there is. Kept over restarts. */
+int reeved_load_shadow(struct reeved *rv, const char *dir, struct diags *diags, struct err *err);
 
 #endif

@@ -28,7 +28,7 @@ _reeve()
         COMPREPLY=($(compgen -W 'live final queued starting running waiting succeeded failed cancelled dead open approved rejected expired used' -- "$cur"))
         return
         ;;
-    --workflow | --tenant | --limit | --comment | --reason | --after | --days | --set | --server | --memory | --env)
+    --workflow | --tenant | --limit | --comment | --reason | --after | --days | --set | --server | --memory | --env | --since)
         return
         ;;
     esac
@@ -106,7 +106,15 @@ _reeve()
         files=1
         ;;
     "policy load")
-        options="--help --json --socket --colour"
+        options="--help --json --socket --colour --audit --no-audit"
+        files=1
+        ;;
+    "policy audit")
+        options="--help --json --socket --colour --since"
+        files=0
+        ;;
+    "policy backtest")
+        options="--help --json --socket --colour --set --since"
         files=1
         ;;
     "policy test")
@@ -170,7 +178,7 @@ _reeve()
         files=0
         ;;
     esac
-    for c in 'event send' 'runs' 'run show' 'run trace' 'run follow' 'run steps' 'run step' 'run cancel' 'run pause' 'run resume' 'run redrive' 'explain' 'approvals' 'approval' 'approve' 'reject' 'workflows' 'policy check' 'policy load' 'policy test' 'policy eval' 'policy convert' 'policy schema' 'status' 'usage' 'doctor' 'backup' 'audit' 'sandbox run' 'sandbox explain' 'sandbox learn' 'completion' 'version' 'help'; do
+    for c in 'event send' 'runs' 'run show' 'run trace' 'run follow' 'run steps' 'run step' 'run cancel' 'run pause' 'run resume' 'run redrive' 'explain' 'approvals' 'approval' 'approve' 'reject' 'workflows' 'policy check' 'policy load' 'policy audit' 'policy backtest' 'policy test' 'policy eval' 'policy convert' 'policy schema' 'status' 'usage' 'doctor' 'backup' 'audit' 'sandbox run' 'sandbox explain' 'sandbox learn' 'completion' 'version' 'help'; do
         if [ -z "$words" ]; then
             next="$next ${c%% *}"
         elif [ "${c#"$words "}" != "$c" ]; then

@@ -335,7 +335,7 @@ static int absolute(struct ctl *c, const char *path, char ret[4096])
 }
 
 static int post_path(struct ctl *c, const char *where, const char *member, const char *path,
-                     const struct json **ret)
+                     const char *shadow, const struct json **ret)
 {
     char full[4096] = "";
     struct buf body;
@@ -348,6 +348,8 @@ static int post_path(struct ctl *c, const char *where, const char *member, const
     jout_object(&j);
     if (path)
         jout_m_cstr(&j, member, full);
+    if (shadow)
+        jout_m_cstr(&j, "shadow", shadow);
     jout_object_end(&j);
     code = jout_end(&j) < 0 ? ctl_usage(c, "the path is not UTF-8")
                             : ctl_post(c, buf_str(&body), "application/json", ret, "%s", where);
@@ -358,7 +360,7 @@ static int post_path(struct ctl *c, const char *where, const char *member, const
 int cmd_backup(struct ctl *c)
 {
     const struct json *answer;
-    int code = post_path(c, "/v1/backup", "file", c->args.words[0], &answer);
+    int code = post_path(c, "/v1/backup", "file", c->args.words[0], NULL, &answer);
     if (code)
         return code;
     if (c->json)
@@ -378,14 +380,21 @@ int cmd_policy_load(struct ctl *c)
 {
     const struct json *answer;
     const char *dir = c->args.word_count ? c->args.words[0] : NULL;
-    int code = post_path(c, "/v1/policy/load", "dir", dir, &answer);
+    bool on = args_has(&c->args, OPTION_AUDIT), off = args_has(&c->args, OPTION_NO_AUDIT);
+    if ((on && (off || !dir)) || (off && dir))
+        return ctl_usage(c, "--audit goes with a directory, --no-audit with none");
+    int code = post_path(c, "/v1/policy/load", "dir", dir, on ? "set" : off ? "off" : NULL, &answer);
     if (code)
         return code;
     if (c->json) {
         ctl_put_json(c, answer);
         return CTL_GOOD;
     }
-    buf_fmt(&c->out, "loaded %" PRId64 " workflows, %" PRId64 " policies, digest ",
+    if (off) {
+        buf_cstr(&c->out, "no set is on trial\n");
+        return CTL_GOOD;
+    }
+    buf_fmt(&c->out, "%s %" PRId64 " workflows, %" PRId64 " policies, digest ", on ? "on trial:" : "loaded",
             count_of(answer, "workflows"), count_of(answer, "policies"));
     style_foreign(&c->out, &c->style, INK_BOLD, str_slice(show_str(answer, "digest"), 0, 12), 12);
     buf_char(&c->out, '\n');

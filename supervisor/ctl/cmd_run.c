@@ -272,31 +272,52 @@ int cmd_run_step(struct ctl *c)
 
 /* ---- why ------------------------------------------------------------------------------------- */
 
-/* The recorded facts against the files of a directory, as they are now. */
-static int ask_again(struct ctl *c, const struct json *facts, const struct house *house)
+/* Recorded facts are kept once for the asks of a call: the decision says which ask it was. */
+static int ask_again(struct ctl *c, const struct json *decision, const struct house *house)
 {
     struct facts f;
     struct err err = ERR_INIT;
+    const struct json *facts = json_get(decision, "facts");
     if (!json_is(facts, JSON_OBJECT) || json_get(facts, "$cut"))
         return CTL_GOOD;
     int res = facts_parse(facts->raw, &c->arena, &f, &err);
+    if (res >= 0)
+        res = facts_ask_of(show_str(decision, "ask"), &f.ask) ? 0 : err_set(&err, EINVAL, "an ask that is not known here");
     if (res >= 0)
         res = ask_explain(house, &f, (struct strs){NULL, 0}, &c->out, &err);
     return res < 0 ? ctl_fail_err(c, CTL_FAILED, &err) : CTL_GOOD;
 }
 
-static int explain_all(struct ctl *c, const struct json *list, const struct house *house)
+/* The set that decided, from the store; NULL when it is not kept any more. */
+static struct house *recorded_set(struct ctl *c, struct str digest)
 {
+    const struct json *answer;
+    struct diags diags;
+    struct house *house = NULL;
+    struct err err = ERR_INIT;
+    if (digest.len != 64 || ctl_get(c, &answer, "/v1/policy?digest=%.*s", STR_FMT(digest)))
+        return NULL;
+    diags_init(&diags);
+    const struct json *set = json_get(answer, "set");
+    if (!json_is(set, JSON_OBJECT) || house_parse_texts(set->raw, &diags, &house, &err) < 0)
+        house = NULL;
+    diags_release(&diags);
+    return house;
+}
+
+static int explain_one(struct ctl *c, const struct json *d, const struct house *other)
+{
+    const struct json one = {.type = JSON_ARRAY, .array = {d, 1}};
+    put_decisions(c, &one);
+    if (other)
+        return ask_again(c, d, other);
+    struct house *own = recorded_set(c, show_str(d, "policy"));
     int code = CTL_GOOD;
-    for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count && !code; i++) {
-        const struct json *d = &list->array.items[i];
-        const struct json one = {.type = JSON_ARRAY, .array = {d, 1}};
-        put_decisions(c, &one);
-        if (house)
-            code = ask_again(c, json_get(d, "facts"), house);
-        else
-            put_document(c, "facts", json_get(d, "facts"));
-    }
+    if (own)
+        code = ask_again(c, d, own);
+    else
+        put_document(c, "facts", json_get(d, "facts"));
+    house_unref(own);
     return code;
 }
 
@@ -322,7 +343,8 @@ int cmd_explain(struct ctl *c)
     if (!code && json_is(list, JSON_ARRAY) && !list->array.count)
         buf_cstr(&c->out, "no policy was asked about this step\n");
     if (!code)
-        code = explain_all(c, list, house);
+        for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count && !code; i++)
+            code = explain_one(c, &list->array.items[i], house);
     house_unref(house);
     return code;
 }

@@ -330,6 +330,25 @@ int ctl_list(struct ctl *c, const struct ctl_list *given, bool *ret_more)
     return CTL_GOOD;
 }
 
+int ctl_each(struct ctl *c, const struct ctl_list *l)
+{
+    struct arena kept = c->arena;
+    char text[128] = "";
+    const char *cursor = l->first;
+    int code;
+    arena_init(&c->arena, kept.max_bytes);
+    do {
+        code = page(c, l, &cursor);
+        if (cursor)
+            snprintf(text, sizeof(text), "%s", cursor);
+        cursor = cursor ? text : NULL;
+        arena_reset(&c->arena);
+    } while (!code && cursor);
+    arena_release(&c->arena);
+    c->arena = kept;
+    return code;
+}
+
 int ctl_read_file(struct ctl *c, const char *path, size_t max, char **ret, size_t *ret_len)
 {
     struct err err = ERR_INIT;

@@ -75,6 +75,8 @@ struct ctl_list {
     void *arg;
 };
 int ctl_list(struct ctl *c, const struct ctl_list *l, bool *ret_more);
+/* Every row of every page, for work on all of them: c->arena holds one page at a time. */
+int ctl_each(struct ctl *c, const struct ctl_list *l);
 
 /* A file's text ("-": standard input), malloc'd; an exit code after telling what is wrong. */
 int ctl_read_file(struct ctl *c, const char *path, size_t max, char **ret, size_t *ret_len);

@@ -90,6 +90,8 @@ int view_explain(struct view *v, int64_t run, int64_t seq, struct jout *out, str
 /* {"decisions":[DECISION + {facts:DOC (whole)}], "next":id|null}: rising, id > after, made at or after since_ms; for
  * deciding them again against another set */
 int view_decisions(struct view *v, int64_t since_ms, int64_t after, int limit, struct jout *out, struct err *err) NODISCARD;
+/* {"digest", "set":{dir, defs, files}}: the texts of a policy set that was in force; digest in hex */
+int view_policy(struct view *v, struct str digest, struct jout *out, struct err *err) NODISCARD;
 /* {"differences":[{ask, tenant, workflow, allow (the shadow's word), policies, policiesInForce, count, lastRun, lastSeq,
  *  lastAt}]}: where the shadow set decided otherwise since then, most frequent first */
 int view_shadow(struct view *v, int64_t since_ms, struct jout *out, struct err *err) NODISCARD;

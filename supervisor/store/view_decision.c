@@ -1,13 +1,13 @@
 /*
- * view_decision.c: recorded decisions as a whole: for deciding them again, and for what a shadow set says
- * (see view.h).
+ * view_decision.c: recorded decisions as a whole: for deciding them again, and for what a shadow
+ * set says (see view.h).
  */
 #include "supervisor/store/view_impl.h"
 
 #define ROW_BYTES ((size_t)256 << 20)
 
-static int write_decisions(struct view *v, int64_t since_ms, int64_t after, int limit, struct jout *out,
-                           struct err *err)
+static int write_decisions(struct view *v, int64_t since_ms, int64_t after, int limit,
+                           struct jout *out, struct err *err)
 {
     struct arena a;
     int64_t last = 0;
@@ -80,5 +80,38 @@ int view_shadow(struct view *v, int64_t since_ms, struct jout *out, struct err *
     int r = view_begin(v, err);
     if (r >= 0)
         r = write_shadow(v, since_ms, out, err);
+    return view_end(v, r);
+}
+
+static int write_policy(struct view *v, struct str hex, const struct digest *d, struct jout *out,
+                        struct err *err)
+{
+    struct query q = query_on(&v->db, SQL_POLICY_GET);
+    query_put_digest(&q, *d);
+    int r = query_step(&q, err);
+    if (r == 0)
+        return err_set(err, ENOENT, "no policy set %.*s was ever in force here", STR_FMT(hex));
+    if (r < 0)
+        return r;
+    struct arena a;
+    arena_init(&a, ROW_BYTES);
+    struct str text = query_packed(&q, &a);
+    jout_object(out);
+    jout_m_str(out, "digest", hex);
+    jout_name(out, "set");
+    jout_raw(out, text.len ? text : STR("null"));
+    jout_object_end(out);
+    arena_release(&a);
+    return query_done(&q, err);
+}
+
+int view_policy(struct view *v, struct str digest, struct jout *out, struct err *err)
+{
+    struct digest d;
+    if (digest_parse(digest, &d) < 0)
+        return err_set(err, EINVAL, "digest: expected 64 hexadecimal digits");
+    int r = view_begin(v, err);
+    if (r >= 0)
+        r = write_policy(v, digest, &d, out, err);
     return view_end(v, r);
 }
