@@ -8,7 +8,7 @@
  *
  *     workflow:
  *       name: count
- *       trigger: { event: example.count }
+ *       trigger: [{ event: example.count }]
  *       worker: { program: /usr/local/libexec/reeve/count_worker }
  *       tools: [ledger/lookup_vendor]
  */
