@@ -1,6 +1,7 @@
 /*
- * caps.c: see caps.h. Makes the system calls itself: libcap-ng looks into /proc, which a child's root
- * does not have, and takes 143 us a start. reeved, which gives everything up once, uses the library.
+ * caps.c: see caps.h. Makes the system calls itself: libcap-ng looks into /proc, which a child's
+ * root does not have, and takes 143 us a start. reeved, which gives everything up once, uses the
+ * library.
  */
 #include "sandbox/caps.h"
 
@@ -54,6 +55,7 @@ static const int spawn_needs[] = {
     CAP_SYS_PTRACE,                                    /* taking listeners of undumpable children */
     CAP_NET_ADMIN,                                     /* their loopback */
     CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, /* groups, granted files, secrets */
+    CAP_CHOWN, /* pipes that the child may open again by name */
     CAP_KILL,
 };
 

@@ -75,10 +75,9 @@ static int make_env(struct child *c, struct making *m, struct err *err)
 /* ---- descriptors
  * --------------------------------------------------------------------------------------- */
 
-static int keep_ours(struct child *c, int fd)
+static void keep_ours(struct child *c, int fd)
 {
     c->ours[c->ours_count++] = fd;
-    return 0;
 }
 
 /* A pipe; the child reads it when `child_reads`. */
@@ -89,8 +88,12 @@ static int make_pipe(struct child *c, int *ret_theirs, bool child_reads, struct 
 
     if (rc < 0)
         return err_sys(err, -rc, "pipe");
+    /* Its own, so that it may open /dev/stdout again. */
+    if (c->plan.privileged && fchown(fds[0], c->plan.uid, c->plan.gid) < 0)
+        rc = err_set(err, EPERM, "owner of a pipe");
     *ret_theirs = child_reads ? fds[0] : fds[1];
-    return keep_ours(c, child_reads ? fds[1] : fds[0]);
+    keep_ours(c, child_reads ? fds[1] : fds[0]);
+    return rc;
 }
 
 /* In the order of the answer (start.h): channel, then 0, 1, 2. */
@@ -103,7 +106,7 @@ static int make_descriptors(struct child *c, struct making *m, struct err *err)
         if ((rc = sock_pair(pair, r->may_pass, err)) < 0)
             return rc;
         m->theirs[THEIR_CHANNEL] = pair[1];
-        (void)keep_ours(c, pair[0]);
+        keep_ours(c, pair[0]);
     }
     if (r->stdio && ((rc = make_pipe(c, &m->theirs[THEIR_IN], true, err)) < 0 ||
                      (rc = make_pipe(c, &m->theirs[THEIR_OUT], false, err)) < 0))

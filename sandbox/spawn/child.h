@@ -32,6 +32,8 @@ struct child {
     struct ev_io *start_io;
     int listener;            /* of its filter; -1 */
     struct ev_io *listener_io;
+    bool is_ready;           /* starting, but only its answer is missing */
+    bool has_ended;          /* reaped; but its start may still have to be told */
     bool exec_seen;          /* the one exec of its start was let through */
     unsigned denied;
     int ours[5];             /* what the answer carries: channel, stdio; -1 */

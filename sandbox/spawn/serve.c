@@ -10,16 +10,20 @@ static int on_process_start(void *ctx, struct wire *w, const struct wire_message
 {
     struct spawn *s = ctx;
     struct start_request r;
-    int pass_fd = -1, rc;
+    FD_AUTO int pass_fd = -1;
+    bool passes = false;
+    int rc;
 
+    /* Taken first: left behind, it would go with another's request. */
+    if (json_bool_or(m->params, "pass", false, &passes, NULL) == 0 && passes &&
+        wire_take_fds(w, &pass_fd, 1) != 1)
+        return err_set(err, EINVAL, "pass: no descriptor came along");
     rc = start_parse(m->params, &r, err);
     if (rc < 0)
         return rc;
     if (m->id->type != JSON_INT)
         return err_set(err, EINVAL, "id: expected an integer");
-    if (r.pass_fd >= 0 && wire_take_fds(w, &pass_fd, 1) != 1)
-        return err_set(err, EINVAL, "pass: no descriptor came along");
-    rc = child_start(s, &r, m->id->integer, pass_fd, NULL, err);
+    rc = child_start(s, &r, m->id->integer, fd_take(&pass_fd), NULL, err);
     if (rc < 0)
         (void)err_wrap(err, "start \"%.*s\"", STR_FMT(r.key));
     return rc;
@@ -83,15 +87,12 @@ void serve_message(void *arg, struct wire *w, const struct wire_message *m)
     int64_t code = WIRE_E_INTERNAL;
     struct err err = ERR_INIT;
     const struct wire_rule *rule = wire_admit(rules, ARRAY_LEN(rules), m, 1, &seen, &code, &err);
-    int stray;
 
     if (rule != NULL && rule->handler(s, w, m, &err) >= 0)
         return;
-    /* A descriptor that came with a refused request belongs to nobody. */
-    while (wire_take_fds(w, &stray, 1) == 1)
-        fd_close(&stray);
-    if (m->kind == WIRE_REQUEST)
+    if (m->kind != WIRE_REQUEST)
+        log_warn(&s->log, "%.*s: %s", STR_FMT(m->method), err.text);
+    else
         (void)wire_error(w, m->id, rule != NULL && err.number == EINVAL ? WIRE_E_PARAMS : code,
                          "%s", err.text);
-    log_warn(&s->log, "%.*s: %s", STR_FMT(m->method), err.text);
 }

@@ -30,6 +30,7 @@ struct spawn {
     struct program_cache programs;
     struct child *children;
     size_t child_count;
+    size_t fds_waiting; /* attached to answers that have not left yet */
     bool learn;    /* refused calls are told and let through: `reeve sandbox learn` */
     bool stopping; /* reeved is gone: everything dies, then we do */
 };

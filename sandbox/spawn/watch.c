@@ -152,6 +152,23 @@ static void put_result(struct child *c, struct buf *out, struct err *err)
         (void)err_sys(err, -rc, "answer");
 }
 
+#define FDS_WAITING_MAX 48 /* a wire takes 64 */
+
+/* Whether the descriptors of one more answer fit behind those that wait; many starts end in one
+ * pass. */
+static bool has_room(struct child *c)
+{
+    struct spawn *s = c->spawn;
+    size_t want = c->ours_count + 1;
+
+    if (!wire_has_output(s->wire))
+        s->fds_waiting = 0;
+    if (s->fds_waiting + want > FDS_WAITING_MAX)
+        return false;
+    s->fds_waiting += want;
+    return true;
+}
+
 static int attach_ours(struct child *c, struct err *err)
 {
     int copy = sys.fcntl(ev_child_pidfd(c->exit), F_DUPFD_CLOEXEC, 3);
@@ -173,6 +190,9 @@ static void is_running(struct child *c)
         c->state = CHILD_RUNNING;
         return; /* its timer goes on: a test that hangs is killed */
     }
+    c->is_ready = true;
+    if (!has_room(c) && ev_timer_set(c->timer, 1) == 0)
+        return; /* once more when others have left */
     char raw[24];
     struct str id = {raw, (size_t)snprintf(raw, sizeof(raw), "%" PRId64, c->request)};
 
@@ -249,25 +269,42 @@ static void leave(struct child *c)
     child_gone(c);
 }
 
-static void on_exit_(void *arg, struct ev_child *e UNUSED, const struct proc_exit *end)
+/* What it said last explains best why it ended: read it before its end counts. */
+static void read_last(struct child *c)
 {
-    struct child *c = arg;
     struct report r;
+    ssize_t n;
 
-    /* What it said last explains best why it ended: read it before its end counts. */
-    while (c->start_io != NULL && c->state == CHILD_STARTING &&
-           sys.read(c->start_fd, &r, sizeof(r)) == (ssize_t)sizeof(r)) {
+    while ((n = sys.read(c->start_fd, &r, sizeof(r))) == (ssize_t)sizeof(r)) {
         r.text[REPORT_TEXT - 1] = '\0';
         if (r.kind == REPORT_FAILED)
             on_report(c, &r, &c->why);
     }
-    if (c->start_io != NULL)
-        close_start(c);
+    close_start(c);
+    /* Ran and ended within one pass: it is told as started, then as ended. */
+    if (n == 0 && c->listener >= 0 && c->why.number == 0)
+        is_running(c);
+}
+
+static void begin_to_leave(struct child *c)
+{
+    c->state = CHILD_LEAVING;
+    leave(c);
+}
+
+static void on_exit_(void *arg, struct ev_child *e UNUSED, const struct proc_exit *end)
+{
+    struct child *c = arg;
+
+    if (c->start_io != NULL && c->state == CHILD_STARTING)
+        read_last(c);
     if (end != NULL)
         c->end = *end;
     c->oom = cgroup_leaf_had_oom(&c->leaf);
-    c->state = CHILD_LEAVING;
-    leave(c);
+    c->has_ended = true;
+    if (c->state == CHILD_STARTING && c->is_ready)
+        return; /* its answer still waits for room: on_timer goes on */
+    begin_to_leave(c);
 }
 
 static void on_timer(void *arg, struct ev_timer *t UNUSED)
@@ -277,6 +314,12 @@ static void on_timer(void *arg, struct ev_timer *t UNUSED)
 
     if (c->state == CHILD_LEAVING) {
         leave(c);
+        return;
+    }
+    if (c->is_ready && !c->answered) {
+        is_running(c);
+        if (c->has_ended && (c->answered || c->state == CHILD_FAILED))
+            begin_to_leave(c);
         return;
     }
     (void)err_set(&err, ETIMEDOUT, "its walls did not stand within %d s", CHILD_START_MS / 1000);

@@ -1,5 +1,6 @@
 /*
- * Goal: the plan is data: it can be judged without running it, on any kernel there might be (INV-01, INV-02).
+ * Goal: the plan is data: it can be judged without running it, on any kernel there might be
+ * (INV-01, INV-02).
  */
 #include "sandbox/plan.h"
 
@@ -25,9 +26,15 @@ static void lack(struct probe *p, enum probe_id id)
 
 static struct start_request request(enum start_profile profile)
 {
-    return (struct start_request){.key = STR("run-1"), .profile = profile, .base = PROFILE_PROGRAM,
-                                  .program = STR("/opt/app/server"), .argv = {STR("server")}, .argc = 1,
-                                  .channel = true, .uid_slot = 1030, .pass_fd = -1};
+    return (struct start_request){.key = STR("run-1"),
+                                  .profile = profile,
+                                  .base = PROFILE_PROGRAM,
+                                  .program = STR("/opt/app/server"),
+                                  .argv = {STR("server")},
+                                  .argc = 1,
+                                  .channel = true,
+                                  .uid_slot = 1030,
+                                  .pass_fd = -1};
 }
 
 struct fix {
@@ -133,7 +140,8 @@ static void test_required(void **state)
             assert_row(strstr(f->err.text, probe_remedy(id)) != NULL, i, "%s", f->err.text);
         } else {
             assert_row(rc == 0, i, "%s: %s", probe_name(id), f->err.text);
-            assert_row(probe_need(id) == PROBE_EITHER || probe_instead(id) != NULL, i, "%s", probe_name(id));
+            assert_row(probe_need(id) == PROBE_EITHER || probe_instead(id) != NULL, i, "%s",
+                       probe_name(id));
         }
     }
     struct probe p = full();
@@ -162,7 +170,8 @@ static void test_landlock_abi(void **state)
         p.rows[PROBE_LANDLOCK].value = rows[i].abi;
         assert_int_equal(make(f, &r, &p), 0);
         assert_row(f->plan.landlock_fs == rows[i].fs && f->plan.landlock_net == rows[i].net &&
-                       f->plan.landlock_scoped == rows[i].scoped, i, "ABI %d", rows[i].abi);
+                       f->plan.landlock_scoped == rows[i].scoped,
+                   i, "ABI %d", rows[i].abi);
     }
 }
 
@@ -183,7 +192,8 @@ static void test_files(void **state)
     m = the_mount(&f->plan, "tmp");
     assert_true(m.kind == PLAN_TMP && m.write && !m.execute && m.size == 128u << 20);
     assert_null(mount_at(&f->plan, "etc/resolv.conf"));
-    /* nothing else of the host is writable, and of /etc only names that profiles.def gives a reason for */
+    /* nothing else of the host is writable, and of /etc only names that profiles.def gives a reason
+     * for */
     for (size_t i = 0; i < f->plan.mount_count; i++)
         assert_true(!f->plan.mounts[i].write || f->plan.mounts[i].kind != PLAN_BIND ||
                     strcmp(f->plan.mounts[i].at, "data") == 0);
@@ -201,8 +211,12 @@ static void test_limits(void **state)
     struct fix *f = *state;
     struct probe p = full();
     struct start_request r = request(PROFILE_NODE);
-    r.limits = (struct start_limits){.memory_bytes = 7 << 20, .processes = 3, .cpu_ms = 1500,
-                                     .open_files = 9, .file_bytes = 10, .tmp_bytes = 4096};
+    r.limits = (struct start_limits){.memory_bytes = 7 << 20,
+                                     .processes = 3,
+                                     .cpu_ms = 1500,
+                                     .open_files = 9,
+                                     .file_bytes = 10,
+                                     .tmp_bytes = 4096};
     assert_int_equal(make(f, &r, &p), 0);
     assert_int_equal(f->plan.memory_bytes, 7 << 20);
     assert_int_equal(f->plan.limits[PLAN_LIMIT_CPU], 2); /* up, never down to none */
@@ -233,7 +247,8 @@ static void test_printed(void **state)
         assert_int_equal(buf_status(&a), 0);
         assert_true(str_eq(buf_str(&a), buf_str(&b)));
         for (size_t l = 0; l < LAYER_COUNT; l++)
-            assert_row(memmem(a.ptr, a.len, layer_name((enum layer)l), strlen(layer_name((enum layer)l))) != NULL,
+            assert_row(memmem(a.ptr, a.len, layer_name((enum layer)l),
+                              strlen(layer_name((enum layer)l))) != NULL,
                        l, "not printed");
         buf_clear(&b);
         jout_begin(&j, &b);

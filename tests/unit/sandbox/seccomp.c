@@ -1,6 +1,6 @@
 /*
- * Goal: the filters mean what profiles.def says, argument traps included: the BPF is run by an interpreter
- * of ours on made-up calls, so that no kernel and no privilege is needed (INV-01).
+ * Goal: the filters mean what profiles.def says, argument traps included: the BPF is run by an
+ * interpreter of ours on made-up calls, so that no kernel and no privilege is needed (INV-01).
  */
 #include "sandbox/seccomp.h"
 
@@ -151,9 +151,10 @@ static void test_rows(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        uint32_t got = ask(rows[i].set, rows[i].call, rows[i].args[0], rows[i].args[1], rows[i].args[2]);
-        assert_row(got == rows[i].want, i, "set %s call %d: %#x, want %#x", seccomp_set_name(rows[i].set),
-                   rows[i].call, got, rows[i].want);
+        uint32_t got =
+            ask(rows[i].set, rows[i].call, rows[i].args[0], rows[i].args[1], rows[i].args[2]);
+        assert_row(got == rows[i].want, i, "set %s call %d: %#x, want %#x",
+                   seccomp_set_name(rows[i].set), rows[i].call, got, rows[i].want);
     }
 }
 
@@ -161,21 +162,72 @@ static void test_rows(void **state)
 static void test_never(void **state)
 {
     (void)state;
-    static const int never[] = {
-        SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_bpf, SYS_userfaultfd, SYS_perf_event_open,
-        SYS_keyctl, SYS_add_key, SYS_request_key, SYS_io_uring_setup, SYS_io_uring_enter,
-        SYS_io_uring_register, SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot,
-        SYS_open_tree, SYS_move_mount, SYS_fsopen, SYS_fsmount, SYS_mount_setattr, SYS_init_module,
-        SYS_finit_module, SYS_kexec_load, SYS_personality, SYS_modify_ldt, SYS_memfd_create, SYS_execveat,
-        SYS_setuid, SYS_setgid, SYS_setresuid, SYS_setgroups, SYS_capset, SYS_pidfd_getfd, SYS_kcmp,
-        SYS_open_by_handle_at, SYS_name_to_handle_at, SYS_seccomp, SYS_mknod, SYS_mknodat, SYS_swapon,
-        SYS_reboot, SYS_iopl, SYS_ioperm, SYS_settimeofday, SYS_clock_settime, SYS_acct, SYS_quotactl,
-        SYS_syslog, SYS_fanotify_init, SYS_shmget, SYS_msgget, SYS_semget, SYS_mq_open, SYS_uselib,
-        SYS_remap_file_pages, SYS_lookup_dcookie, SYS_vhangup, SYS_sethostname, SYS_process_madvise};
+    static const int never[] = {SYS_ptrace,
+                                SYS_process_vm_readv,
+                                SYS_process_vm_writev,
+                                SYS_bpf,
+                                SYS_userfaultfd,
+                                SYS_perf_event_open,
+                                SYS_keyctl,
+                                SYS_add_key,
+                                SYS_request_key,
+                                SYS_io_uring_setup,
+                                SYS_io_uring_enter,
+                                SYS_io_uring_register,
+                                SYS_unshare,
+                                SYS_setns,
+                                SYS_mount,
+                                SYS_umount2,
+                                SYS_pivot_root,
+                                SYS_chroot,
+                                SYS_open_tree,
+                                SYS_move_mount,
+                                SYS_fsopen,
+                                SYS_fsmount,
+                                SYS_mount_setattr,
+                                SYS_init_module,
+                                SYS_finit_module,
+                                SYS_kexec_load,
+                                SYS_personality,
+                                SYS_modify_ldt,
+                                SYS_memfd_create,
+                                SYS_execveat,
+                                SYS_setuid,
+                                SYS_setgid,
+                                SYS_setresuid,
+                                SYS_setgroups,
+                                SYS_capset,
+                                SYS_pidfd_getfd,
+                                SYS_kcmp,
+                                SYS_open_by_handle_at,
+                                SYS_name_to_handle_at,
+                                SYS_seccomp,
+                                SYS_mknod,
+                                SYS_mknodat,
+                                SYS_swapon,
+                                SYS_reboot,
+                                SYS_iopl,
+                                SYS_ioperm,
+                                SYS_settimeofday,
+                                SYS_clock_settime,
+                                SYS_acct,
+                                SYS_quotactl,
+                                SYS_syslog,
+                                SYS_fanotify_init,
+                                SYS_shmget,
+                                SYS_msgget,
+                                SYS_semget,
+                                SYS_mq_open,
+                                SYS_uselib,
+                                SYS_remap_file_pages,
+                                SYS_lookup_dcookie,
+                                SYS_vhangup,
+                                SYS_sethostname,
+                                SYS_process_madvise};
     for (size_t s = 0; s < SECCOMP_SET_COUNT; s++)
         for (size_t i = 0; i < ARRAY_LEN(never); i++)
-            assert_row(ask((enum seccomp_set)s, never[i], 0, 0, 0) != ALLOW, i, "set %s allows call %d",
-                       seccomp_set_name((enum seccomp_set)s), never[i]);
+            assert_row(ask((enum seccomp_set)s, never[i], 0, 0, 0) != ALLOW, i,
+                       "set %s allows call %d", seccomp_set_name((enum seccomp_set)s), never[i]);
 }
 
 /* Trap 5: other entries kill the process, in every set. */
@@ -200,7 +252,8 @@ static void test_answers(void **state)
     assert_false(seccomp_set_answer(SECCOMP_PROGRAM, SYS_memfd_create).kills);
     assert_int_equal(seccomp_set_answer(SECCOMP_NODE, SYS_io_uring_setup).number, ENOSYS);
     assert_int_equal(seccomp_set_answer(SECCOMP_NODE, SYS_execve).number, EPERM);
-    assert_int_equal(seccomp_set_answer(SECCOMP_PROGRAM, 500).number, ENOSYS); /* newer than the tables */
+    assert_int_equal(seccomp_set_answer(SECCOMP_PROGRAM, 500).number,
+                     ENOSYS); /* newer than the tables */
     assert_false(seccomp_set_answer(SECCOMP_PROGRAM, 500).kills);
     char name[SECCOMP_NAME_MAX];
     seccomp_call_name(SYS_openat, name);
@@ -220,7 +273,8 @@ static void test_sizes(void **state)
     assert_in_range(allowed[SECCOMP_STRICT], 20, 30);
     for (size_t s = 0; s < SECCOMP_SET_COUNT; s++) {
         assert_true(allowed[s] <= seccomp_set_allowed((enum seccomp_set)s));
-        assert_in_range(programs[s].count, 20, 1023); /* strict's must fit into its reader (inside.c) */
+        assert_in_range(programs[s].count, 20,
+                        1023); /* strict's must fit into its reader (inside.c) */
     }
     struct buf out;
     buf_init(&out, 1 << 20);
@@ -232,8 +286,8 @@ static void test_sizes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_never),
-                                       cmocka_unit_test(test_entries), cmocka_unit_test(test_answers),
-                                       cmocka_unit_test(test_sizes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows), cmocka_unit_test(test_never), cmocka_unit_test(test_entries),
+        cmocka_unit_test(test_answers), cmocka_unit_test(test_sizes)};
     return cmocka_run_group_tests(tests, build_all, release_all);
 }

@@ -1,11 +1,13 @@
 /*
- * Goal: a self-test is believed only when every act was refused, by the layer that should refuse it.
+ * Goal: a self-test is believed only when every act was refused, by the layer that should refuse
+ * it.
  */
 #include "sandbox/selftest.h"
 
 #include "tests/lib/cm.h"
 
-/* The judgement of a self-test: what the kernel would say when all is well, and each way to be wrong. */
+/* The judgement of a self-test: what the kernel would say when all is well, and each way to be
+ * wrong. */
 static void test_selftest_judge(void **state)
 {
     (void)state;
@@ -14,7 +16,8 @@ static void test_selftest_judge(void **state)
     struct err err = ERR_INIT;
     for (size_t s = 0; s < SECCOMP_SET_COUNT; s++) {
         assert_in_range(selftest_count((enum seccomp_set)s), 12, SELFTEST_MAX);
-        assert_int_equal(selftest_judge((enum seccomp_set)s, none, SELFTEST_MAX, &nobody, &err), -EPERM);
+        assert_int_equal(selftest_judge((enum seccomp_set)s, none, SELFTEST_MAX, &nobody, &err),
+                         -EPERM);
         assert_non_null(strstr(err.text, "succeeded"));
         assert_int_equal(selftest_judge((enum seccomp_set)s, none, 0, &nobody, &err), -EPERM);
     }

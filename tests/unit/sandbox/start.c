@@ -1,6 +1,6 @@
 /*
- * Goal: a start request survives its way over the wire, and everything that could open a door is refused
- * by the side that holds the privilege.
+ * Goal: a start request survives its way over the wire, and everything that could open a door is
+ * refused by the side that holds the privilege.
  */
 #include "sandbox/start.h"
 
@@ -21,15 +21,32 @@ static int parse(struct arena *a, struct str text, struct start_request *r, stru
 static void test_round_trip(void **state)
 {
     (void)state;
-    struct start_request out = {.key = STR("server-ledger"), .profile = PROFILE_TOOL, .base = PROFILE_PYTHON,
-        .program = STR("/usr/bin/python3"), .argv = {STR("python3"), STR("-u"), STR("")}, .argc = 3,
-        .env = {{STR("A"), STR("x=y \"q\"")}, {STR("B"), STR("")}}, .env_count = 2,
-        .secrets = {{STR("TOKEN"), STR("/etc/token"), SECRET_AS_ENV}, {STR("key"), STR("/k"), SECRET_AS_FD}},
+    struct start_request out = {
+        .key = STR("server-ledger"),
+        .profile = PROFILE_TOOL,
+        .base = PROFILE_PYTHON,
+        .program = STR("/usr/bin/python3"),
+        .argv = {STR("python3"), STR("-u"), STR("")},
+        .argc = 3,
+        .env = {{STR("A"), STR("x=y \"q\"")}, {STR("B"), STR("")}},
+        .env_count = 2,
+        .secrets = {{STR("TOKEN"), STR("/etc/token"), SECRET_AS_ENV},
+                    {STR("key"), STR("/k"), SECRET_AS_FD}},
         .secret_count = 2,
-        .files = {{STR("/srv/a"), STR("/data"), true}, {STR("/srv/b"), STR_NONE, false}}, .file_count = 2,
-        .limits = {.memory_bytes = 5, .processes = 6, .cpu_ms = 7, .open_files = 8, .file_bytes = 9,
+        .files = {{STR("/srv/a"), STR("/data"), true}, {STR("/srv/b"), STR_NONE, false}},
+        .file_count = 2,
+        .limits = {.memory_bytes = 5,
+                   .processes = 6,
+                   .cpu_ms = 7,
+                   .open_files = 8,
+                   .file_bytes = 9,
                    .tmp_bytes = 10},
-        .channel = true, .stdio = true, .stderr_pipe = true, .network = true, .uid_slot = 64, .pass_fd = -1};
+        .channel = true,
+        .stdio = true,
+        .stderr_pipe = true,
+        .network = true,
+        .uid_slot = 64,
+        .pass_fd = -1};
     struct start_request in;
     struct buf text;
     struct jout j;
@@ -64,8 +81,9 @@ static void test_round_trip(void **state)
     arena_release(&a);
 }
 
-#define GOOD(more) "{\"key\":\"run-1\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[\"x\"]," \
-                   "\"env\":{},\"uidSlot\":1024" more "}"
+#define GOOD(more)                                                                        \
+    "{\"key\":\"run-1\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[\"x\"]," \
+    "\"env\":{},\"uidSlot\":1024" more "}"
 
 static const struct {
     const char *text, *why; /* why NULL: good */
@@ -93,26 +111,70 @@ static const struct {
     {GOOD(",\"files\":[{\"path\":\"/srv\",\"at\":\"../x\"}]"), "at"},
     {GOOD(",\"files\":[\"/srv\"]"), "object"},
     {GOOD(",\"files\":{}"), "list"},
-    {"{\"key\":\"../x\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024}", "key"},
-    {"{\"key\":\"\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024}", "key"},
-    {"{\"key\":\"a\",\"profile\":\"root\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024}", "profile"},
-    {"{\"key\":\"a\",\"profile\":\"tool\",\"base\":\"strict\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024}", "base"},
-    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"bin/x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024}", "program"},
-    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[],\"env\":{},\"uidSlot\":1024}", "argv"},
-    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[1],\"env\":{},\"uidSlot\":1024}", "argv"},
-    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[\"a\\u0000b\"],\"env\":{},\"uidSlot\":1024}", "NUL"},
-    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{\"LD_PRELOAD\":\"/x\"},\"uidSlot\":1024}", "LD_PRELOAD"},
-    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{\"REEVE_SECRETS\":\"/x\"},\"uidSlot\":1024}", "REEVE_SECRETS"},
-    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{\"A=B\":\"\"},\"uidSlot\":1024}", "variable"},
-    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{\"A\":\"\\u0000\"},\"uidSlot\":1024}", "NUL"},
-    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":2}", "helper"},
-    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":65536}", "uidSlot"},
-    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":-1}", "uidSlot"},
-    {"{\"key\":\"a\",\"profile\":\"strict\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024}", "channel"},
-    {"{\"key\":\"a\",\"profile\":\"strict\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024,\"channel\":true,\"files\":[{\"path\":\"/srv\"}]}", "files"},
-    {"{\"key\":\"a\",\"profile\":\"tool\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":64,\"secrets\":[{\"name\":\"LD_X\",\"file\":\"/a\",\"as\":\"env\"}]}", "LD_X"},
-    {"{\"key\":\"a\",\"profile\":\"tool\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":64,\"secrets\":[{\"name\":\"A:B\",\"file\":\"/a\",\"as\":\"fd\"}]}", "secret"},
-    {"{\"key\":\"a\",\"profile\":\"tool\",\"program\":\"/bin/x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":64,\"secrets\":[{\"name\":\"A\",\"file\":\"/a\",\"as\":\"file\"}]}", "\"env\" or \"fd\""},
+    {"{\"key\":\"../x\",\"profile\":\"program\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024}",
+     "key"},
+    {"{\"key\":\"\",\"profile\":\"program\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024}",
+     "key"},
+    {"{\"key\":\"a\",\"profile\":\"root\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024}",
+     "profile"},
+    {"{\"key\":\"a\",\"profile\":\"tool\",\"base\":\"strict\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024}",
+     "base"},
+    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024}",
+     "program"},
+    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/"
+     "x\",\"argv\":[],\"env\":{},\"uidSlot\":1024}",
+     "argv"},
+    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/"
+     "x\",\"argv\":[1],\"env\":{},\"uidSlot\":1024}",
+     "argv"},
+    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"a\\u0000b\"],\"env\":{},\"uidSlot\":1024}",
+     "NUL"},
+    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{\"LD_PRELOAD\":\"/x\"},\"uidSlot\":1024}",
+     "LD_PRELOAD"},
+    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{\"REEVE_SECRETS\":\"/x\"},\"uidSlot\":1024}",
+     "REEVE_SECRETS"},
+    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{\"A=B\":\"\"},\"uidSlot\":1024}",
+     "variable"},
+    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{\"A\":\"\\u0000\"},\"uidSlot\":1024}",
+     "NUL"},
+    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":2}",
+     "helper"},
+    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":65536}",
+     "uidSlot"},
+    {"{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":-1}",
+     "uidSlot"},
+    {"{\"key\":\"a\",\"profile\":\"strict\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024}",
+     "channel"},
+    {"{\"key\":\"a\",\"profile\":\"strict\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":1024,\"channel\":true,\"files\":[{\"path\":\"/"
+     "srv\"}]}",
+     "files"},
+    {"{\"key\":\"a\",\"profile\":\"tool\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":64,\"secrets\":[{\"name\":\"LD_X\",\"file\":\"/"
+     "a\",\"as\":\"env\"}]}",
+     "LD_X"},
+    {"{\"key\":\"a\",\"profile\":\"tool\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":64,\"secrets\":[{\"name\":\"A:B\",\"file\":\"/"
+     "a\",\"as\":\"fd\"}]}",
+     "secret"},
+    {"{\"key\":\"a\",\"profile\":\"tool\",\"program\":\"/bin/"
+     "x\",\"argv\":[\"x\"],\"env\":{},\"uidSlot\":64,\"secrets\":[{\"name\":\"A\",\"file\":\"/"
+     "a\",\"as\":\"file\"}]}",
+     "\"env\" or \"fd\""},
 };
 
 static void test_checks(void **state)
@@ -127,8 +189,8 @@ static void test_checks(void **state)
         if (rows[i].why == NULL)
             assert_row(rc == 0, i, "%s", err.text);
         else
-            assert_row(rc < 0 && strstr(err.text, rows[i].why) != NULL, i, "got %d \"%s\", want \"%s\"", rc,
-                       err.text, rows[i].why);
+            assert_row(rc < 0 && strstr(err.text, rows[i].why) != NULL, i,
+                       "got %d \"%s\", want \"%s\"", rc, err.text, rows[i].why);
         arena_release(&a);
     }
 }
@@ -150,7 +212,8 @@ static void test_counts(void **state)
             struct err err = ERR_INIT;
             buf_init(&text, 1 << 16);
             arena_init(&a, 1 << 20);
-            buf_cstr(&text, "{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/x\",\"env\":{},\"uidSlot\":1024");
+            buf_cstr(&text, "{\"key\":\"a\",\"profile\":\"program\",\"program\":\"/bin/"
+                            "x\",\"env\":{},\"uidSlot\":1024");
             if (l != 0)
                 buf_cstr(&text, ",\"argv\":[\"x\"]");
             buf_fmt(&text, ",\"%s\":%s", lists[l].name, lists[l].open);
@@ -169,7 +232,8 @@ static void test_profiles(void **state)
     (void)state;
     for (size_t i = 0; i < PROFILE_COUNT; i++) {
         enum start_profile p;
-        assert_int_equal(start_profile_parse(str_of(start_profile_name((enum start_profile)i)), &p), 0);
+        assert_int_equal(start_profile_parse(str_of(start_profile_name((enum start_profile)i)), &p),
+                         0);
         assert_int_equal(p, i);
     }
     enum start_profile p;
@@ -178,7 +242,8 @@ static void test_profiles(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_checks),
-                                       cmocka_unit_test(test_counts), cmocka_unit_test(test_profiles)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),
+                                       cmocka_unit_test(test_checks), cmocka_unit_test(test_counts),
+                                       cmocka_unit_test(test_profiles)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
