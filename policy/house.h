@@ -128,6 +128,12 @@ struct workflow {
     size_t counter_count;
     int64_t retention_ms; /* of ended runs; default 30 d */
     int64_t concurrency;  /* runs at a time; default 16 */
+    int64_t priority;     /* 0 to 9, higher first; default 5 */
+    struct str key;       /* "event.data.customer": runs with the same value there go in order; empty: none */
+    int64_t key_concurrency; /* of one value at a time; default 1 */
+    struct str rate;      /* "60/1h": starts in any such time; empty: none */
+    int64_t rate_count, rate_ms; /* the same; 0: none */
+    int64_t queue;        /* runs that may wait for their start; default 100,000 */
     struct house_pairs attrs; /* strings, of the Workflow entity */
 };
 
@@ -194,6 +200,7 @@ struct tenant {
     struct str name, region; /* region may be empty: then absent */
     struct house_pairs attrs;
     struct house_budget day, month;
+    int64_t concurrency, queue; /* as of a workflow, over all of the tenant's; 0: no limit */
 };
 
 struct team {

@@ -254,6 +254,11 @@ static const struct bind_row workflow_rows[] = {
     ROW("retention", BIND_DURATION, struct workflow, retention_ms,
         RANGE(30 * DAY, HOUR, 3660 * DAY)),
     ROW("concurrency", BIND_INT, struct workflow, concurrency, RANGE(16, 1, 10000)),
+    ROW("priority", BIND_INT, struct workflow, priority, RANGE(5, 0, 9)),
+    ROW("key", BIND_LINE, struct workflow, key, .max = 200),
+    ROW("key_concurrency", BIND_INT, struct workflow, key_concurrency, RANGE(1, 1, 10000)),
+    ROW("rate", BIND_LINE, struct workflow, rate, .max = 40),
+    ROW("queue", BIND_INT, struct workflow, queue, RANGE(100000, 1, 10000000)),
     ROW("attributes", BIND_PAIRS, struct workflow, attrs, .key_ok = is_attr, .key_rule = attr_rule,
         .max = 32),
 };
@@ -360,6 +365,8 @@ static const struct bind_row tenant_rows[] = {
     ROW("attributes", BIND_PAIRS, struct tenant, attrs, .key_ok = is_attr, .key_rule = attr_rule,
         .max = 32),
     {.key = "budget", .type = BIND_TABLE, .offset = 0, .table = &tenant_budget_table},
+    ROW("concurrency", BIND_INT, struct tenant, concurrency, RANGE(0, 1, 10000)),
+    ROW("queue", BIND_INT, struct tenant, queue, RANGE(0, 1, 10000000)),
 };
 const struct bind_table tables_tenant = BIND_TABLE_OF("a tenant", tenant_rows, struct tenant, NULL);
 
@@ -483,10 +490,41 @@ static void check_zone(struct bind *b, const struct yaml *node, struct workflow 
                    "`zone` cannot be `%.*s`", STR_FMT(w->zone));
 }
 
+static void check_key(struct bind *b, const struct yaml *node, const struct workflow *w)
+{
+    if (w->key.len == 0)
+        return;
+    struct str rest = str_slice(w->key, 6, w->key.len), part;
+    bool good = str_starts(w->key, STR("event.")) && rest.len > 0 && rest.ptr[rest.len - 1] != '.';
+    while (good && str_split(&rest, '.', &part))
+        good = part.len > 0;
+    if (!good)
+        bind_error(b, yaml_get(node, "key"), "a path in the event, such as event.data.customer",
+                   "`key` cannot be `%.*s`", STR_FMT(w->key));
+}
+
+/* "60/1h". At most so many starts are kept, so the count is bounded as well. */
+static void read_rate(struct bind *b, const struct yaml *node, struct workflow *w)
+{
+    struct str rest = w->rate, count;
+    if (w->rate.len == 0)
+        return;
+    if (!str_split(&rest, '/', &count) || num_i64(count, &w->rate_count) < 0 ||
+        num_duration_ms(rest, &w->rate_ms) < 0 || w->rate_count < 1 || w->rate_count > 100000 ||
+        w->rate_ms < SECOND || w->rate_ms > 366 * DAY) {
+        w->rate_count = w->rate_ms = 0;
+        bind_error(b, yaml_get(node, "rate"),
+                   "a number of starts (1 to 100000), / and a duration (1s to 366d), such as 60/1h",
+                   "`rate` cannot be `%.*s`", STR_FMT(w->rate));
+    }
+}
+
 static void finish_workflow(struct bind *b, const struct yaml *node, void *object)
 {
     struct workflow *w = object;
     check_zone(b, node, w);
+    check_key(b, node, w);
+    read_rate(b, node, w);
     if (w->is_agent && w->is_program)
         bind_key_error(b, yaml_get(node, "worker"),
                        "`agent` (the built-in loop) or `worker` (a program)",

@@ -13,7 +13,7 @@
 #include "policy/version.h"
 
 static const char full[] =
-    "tenant: {name: acme, region: eu, attributes: {tier: gold, seats: 12}, budget: {day: {cost: "
+    "tenant: {name: acme, region: eu, attributes: {tier: gold, seats: 12}, concurrency: 40, queue: 5000, budget: {day: {cost: "
     "\"5.00\", tokens: 100000}}}\n"
     "---\n"
     "team: {name: ap-triage, tenant: acme}\n"
@@ -66,6 +66,10 @@ static const char full[] =
     "  history:\n"
     "    paid_24h: {of: calls, sum: input.amount, tools: [ledger/pay], window: 24h, per: tenant}\n"
     "    rejected: {of: rejections}\n"
+    "  priority: 8\n"
+    "  key: event.data.vendor.id\n"
+    "  rate: 60/1h\n"
+    "  queue: 250\n"
     "  attributes: {level: 2}\n";
 
 static const char policies[] =
@@ -123,6 +127,17 @@ static void all_arrives(void **state)
     assert_int_equal(t->day.tokens, 100000);
     assert_int_equal(t->day.calls, HOUSE_NO_LIMIT);
     assert_int_equal(t->month.cost_micro, HOUSE_NO_LIMIT);
+
+    assert_int_equal(t->concurrency, 40);
+    assert_int_equal(t->queue, 5000);
+
+    const struct workflow *w = house_workflow(h, STR("invoice-triage"));
+    assert_int_equal(w->priority, 8);
+    assert_str(w->key, "event.data.vendor.id");
+    assert_int_equal(w->key_concurrency, 1);
+    assert_int_equal(w->rate_count, 60);
+    assert_int_equal(w->rate_ms, 3600000);
+    assert_int_equal(w->queue, 250);
 
     const struct model *m = house_model(h, STR("small"));
     assert_str(m->url, "http://127.0.0.1:8080/v1");
