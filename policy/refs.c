@@ -47,7 +47,7 @@ static void locate(const struct walk *w, const char *before, struct str id, size
 }
 
 PRINTF(4, 5)
-static void warn(const struct walk *w, const char *before, struct str id, const char *fmt, ...)
+static void note_warning(const struct walk *w, const char *before, struct str id, const char *fmt, ...)
 {
     char text[400];
     size_t file, from, to;
@@ -64,10 +64,10 @@ static void warn_unknown(const struct walk *w, const char *what, struct str id,
 {
     id = str_slice(id, 0, 120);
     if (near->best.len > 0)
-        warn(w, "::", id, "there is no %s \"%.*s\": this never matches; did you mean \"%.*s\"?",
+        note_warning(w, "::", id, "there is no %s \"%.*s\": this never matches; did you mean \"%.*s\"?",
              what, STR_FMT(id), STR_FMT(near->best));
     else
-        warn(w, "::", id, "there is no %s \"%.*s\": this never matches", what, STR_FMT(id));
+        note_warning(w, "::", id, "there is no %s \"%.*s\": this never matches", what, STR_FMT(id));
 }
 
 /* ---- entities ---- */
@@ -152,7 +152,7 @@ static void check_type(const struct walk *w, struct str type, const char *before
             return;
         suggest_add(&near, str_of(name));
     }
-    warn(w, before, spot, "Reeve makes no entity of type `%.*s`: this never matches%s%.*s",
+    note_warning(w, before, spot, "Reeve makes no entity of type `%.*s`: this never matches%s%.*s",
          STR_FMT(str_slice(type, 0, 80)), near.best.len ? "; did you mean " : "",
          STR_FMT(near.best));
 }
@@ -204,7 +204,7 @@ static void check_call(const struct walk *w, struct str fn, const struct json *a
     if (!text.ptr || json_parse(w->arena, text, &limits, &v, NULL, &err) < 0)
         return;
     if (cedar_value_from_json(w->arena, v, &rules, &value, &err) == -EINVAL)
-        warn(w, "", arg->string, "%.*s(\"%.*s\") always ends in an error, and so denies",
+        note_warning(w, "", arg->string, "%.*s(\"%.*s\") always ends in an error, and so denies",
              STR_FMT(fn), STR_FMT(str_slice(arg->string, 0, 80)));
 }
 
