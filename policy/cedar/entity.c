@@ -13,7 +13,8 @@ struct node {
     size_t waiting;          /* parents whose closure is not yet known */
     struct node **children;  /* while sealing */
     size_t child_count;
-    struct node *next; /* in order of adding */
+    struct node *next;       /* of all, in order of being named */
+    struct node *next_added; /* of those that exist, in order of adding */
 };
 
 struct cedar_entities {
@@ -21,7 +22,7 @@ struct cedar_entities {
     const struct cedar_entities *base;
     struct node **slots; /* open addressing; a power of two */
     size_t slot_count;
-    struct node *first, *last;
+    struct node *first, *last, *first_added, *last_added;
     size_t node_count, count;
     bool sealed;
 };
@@ -238,6 +239,8 @@ int cedar_entities_add(struct cedar_entities *e, const struct cedar_uid *uid,
                        STR_FMT(uid->type), STR_FMT(uid->id));
     draft.uid = n->pub.uid;
     n->pub = draft;
+    *(e->last_added ? &e->last_added->next_added : &e->first_added) = n;
+    e->last_added = n;
     e->count++;
     return 0;
 }
@@ -410,10 +413,9 @@ bool cedar_entity_is_in(const struct cedar_entity *of, const struct cedar_uid *u
 const struct cedar_entity *cedar_entities_next(const struct cedar_entities *e,
                                                const struct cedar_entity *after)
 {
-    const struct node *n = after ? ((const struct node *)(const void *)after)->next : e->first;
+    const struct node *n =
+        after ? ((const struct node *)(const void *)after)->next_added : e->first_added;
 
-    while (n && !n->pub.exists)
-        n = n->next;
     return n ? &n->pub : NULL;
 }
 
