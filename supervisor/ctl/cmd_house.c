@@ -202,10 +202,12 @@ static void put_processes(struct ctl *c, const char *name, const struct json *li
 
 static void put_policy(struct ctl *c, const struct json *policy)
 {
+    char a[STYLE_TEXT];
     style_put(&c->out, &c->style, INK_DIM, "  %-10s", "policy");
     style_foreign(&c->out, &c->style, INK_PLAIN, str_slice(show_str(policy, "digest"), 0, 12), 12);
-    buf_fmt(&c->out, ", %" PRId64 " policies, %" PRId64 " workflows from ",
-            show_i64(policy, "policies"), show_i64(policy, "workflows"));
+    buf_fmt(&c->out, ", %s", style_many(show_i64(policy, "policies"), "policy", "policies", a));
+    buf_fmt(&c->out, ", %s from ",
+            style_many(show_i64(policy, "workflows"), "workflow", "workflows", a));
     style_foreign(&c->out, &c->style, INK_PLAIN, show_str(policy, "dir"), 100);
     buf_char(&c->out, '\n');
 }
@@ -379,11 +381,16 @@ static int64_t count_of(const struct json *v, const char *name)
 int cmd_policy_load(struct ctl *c)
 {
     const struct json *answer;
+    char text[STYLE_TEXT];
     const char *dir = c->args.word_count ? c->args.words[0] : NULL;
     bool on = args_has(&c->args, OPTION_AUDIT), off = args_has(&c->args, OPTION_NO_AUDIT);
     if ((on && (off || !dir)) || (off && dir))
         return ctl_usage(c, "--audit goes with a directory, --no-audit with none");
-    int code = post_path(c, "/v1/policy/load", "dir", dir, on ? "set" : off ? "off" : NULL, &answer);
+    int code = post_path(c, "/v1/policy/load", "dir", dir,
+                         on    ? "set"
+                         : off ? "off"
+                               : NULL,
+                         &answer);
     if (code)
         return code;
     if (c->json) {
@@ -394,8 +401,10 @@ int cmd_policy_load(struct ctl *c)
         buf_cstr(&c->out, "no set is on trial\n");
         return CTL_GOOD;
     }
-    buf_fmt(&c->out, "%s %" PRId64 " workflows, %" PRId64 " policies, digest ", on ? "on trial:" : "loaded",
-            count_of(answer, "workflows"), count_of(answer, "policies"));
+    buf_fmt(&c->out, "%s %s, ", on ? "on trial:" : "loaded",
+            style_many(count_of(answer, "workflows"), "workflow", "workflows", text));
+    buf_fmt(&c->out, "%s, digest ",
+            style_many(count_of(answer, "policies"), "policy", "policies", text));
     style_foreign(&c->out, &c->style, INK_BOLD, str_slice(show_str(answer, "digest"), 0, 12), 12);
     buf_char(&c->out, '\n');
     return CTL_GOOD;

@@ -154,6 +154,13 @@ const char *style_count(int64_t n, char text[STYLE_TEXT])
     return text;
 }
 
+const char *style_many(int64_t n, const char *one, const char *many, char text[STYLE_TEXT])
+{
+    char count[STYLE_TEXT];
+    snprintf(text, STYLE_TEXT, "%s %s", style_count(n, count), n == 1 ? one : many);
+    return text;
+}
+
 const char *style_bytes(int64_t n, char text[STYLE_TEXT])
 {
     static const char *const UNITS[] = {"B", "KiB", "MiB", "GiB", "TiB"};

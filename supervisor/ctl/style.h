@@ -36,6 +36,7 @@ const char *style_clock(const struct style *s, int64_t unix_ms, char text[STYLE_
 const char *style_ago(const struct style *s, int64_t unix_ms, char text[STYLE_TEXT]);   /* 2 min ago, in 3 h */
 const char *style_span(int64_t ms, char text[STYLE_TEXT]);                              /* 35ms 1.2s 1m12s 3h05m 2d4h */
 const char *style_count(int64_t n, char text[STYLE_TEXT]);                              /* 8,210 */
+const char *style_many(int64_t n, const char *one, const char *many, char text[STYLE_TEXT]); /* 1 step, 2 steps */
 const char *style_bytes(int64_t n, char text[STYLE_TEXT]);                              /* 4.2 MiB */
 
 /* Reading of the API's JSON, forgiving: what is absent or of another type is the default. */

@@ -314,27 +314,38 @@ static void put_step(struct drawing *d, const struct json *step)
         put_child(d, step, child, is_drawn);
 }
 
-/* The worker was ended, or died, and another one went on. */
-static void put_attempt(struct drawing *d, int64_t attempt)
+/* The worker was ended, or died, and another one went on; some made no step. */
+static void put_attempt(struct drawing *d, int64_t before, int64_t attempt)
 {
+    bool is_one = attempt - before == 1;
     put_rails(d, true);
-    style_put(d->out, d->s, INK_YELLOW, "%s attempt %" PRId64, d->s->utf8 ? "\u21bb" : "@",
-              attempt);
+    style_on(d->out, d->s, INK_YELLOW);
+    buf_fmt(d->out, "%s attempt%s %" PRId64, d->s->utf8 ? "\u21bb" : "@", is_one ? "" : "s",
+            before + 1);
+    if (!is_one)
+        buf_fmt(d->out, " to %" PRId64, attempt);
+    style_off(d->out, d->s, INK_YELLOW);
     style_put(d->out, d->s, INK_DIM, "%sa new worker goes on from the journal", trace_dot(d->s));
     buf_char(d->out, '\n');
+}
+
+static int64_t attempt_of(const struct json *step)
+{
+    int64_t n = show_i64(step, "attempt");
+    return n < 0 || n > INT32_MAX ? 0 : n;
 }
 
 static void put_steps(struct drawing *d, const struct json *trace)
 {
     const struct json *steps = json_get(trace, "steps");
     size_t count = json_is(steps, JSON_ARRAY) ? steps->array.count : 0;
-    int64_t attempt = count ? show_i64(&steps->array.items[0], "attempt") : 0;
+    int64_t attempt = count ? attempt_of(&steps->array.items[0]) : 0;
     for (size_t i = 0; i < count; i++) {
         const struct json *step = &steps->array.items[i];
         d->goes_on[d->depth] = true;
-        if (show_i64(step, "attempt") > attempt) {
-            attempt = show_i64(step, "attempt");
-            put_attempt(d, attempt);
+        if (attempt_of(step) > attempt) {
+            put_attempt(d, attempt, attempt_of(step));
+            attempt = attempt_of(step);
         }
         d->goes_on[d->depth] = i + 1 < count;
         put_step(d, step);

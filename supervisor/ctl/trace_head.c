@@ -56,20 +56,15 @@ static void put_began(const struct json *run, const struct style *s, struct buf 
     buf_char(out, '\n');
 }
 
-static void put_count(struct buf *out, const char *before, int64_t n, const char *one,
-                      const char *many)
-{
-    char text[STYLE_TEXT];
-    buf_fmt(out, "%s%s %s", before, style_count(n, text), n == 1 ? one : many);
-}
-
 static void put_used(const struct json *run, const struct style *s, struct buf *out)
 {
     char a[STYLE_TEXT], b[STYLE_TEXT];
     label(out, s, "used");
-    put_count(out, "", show_i64(run, "steps"), "step", "steps");
-    put_count(out, trace_dot(s), show_i64(run, "modelCalls"), "model call", "model calls");
-    put_count(out, trace_dot(s), show_i64(run, "toolCalls"), "tool call", "tool calls");
+    buf_fmt(out, "%s", style_many(show_i64(run, "steps"), "step", "steps", a));
+    buf_fmt(out, "%s%s", trace_dot(s),
+            style_many(show_i64(run, "modelCalls"), "model call", "model calls", a));
+    buf_fmt(out, "%s%s", trace_dot(s),
+            style_many(show_i64(run, "toolCalls"), "tool call", "tool calls", a));
     buf_fmt(out, "%s%s in, %s out tokens", trace_dot(s),
             style_count(show_i64(run, "inputTokens"), a),
             style_count(show_i64(run, "outputTokens"), b));
