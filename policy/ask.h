@@ -59,7 +59,7 @@ struct ask_gate {
     struct ask_clause clauses[ASK_APPROVERS_MAX];
     size_t clause_count; /* 0: whoever policy permits to approve */
     int64_t quorum;      /* different people who say yes; at least 1 */
-    int64_t expires_ms;  /* from the opening */
+    int64_t expires_ms;  /* from the opening; 0: never (an unknown effect waits for as long as it takes) */
 };
 
 /* One yes: who, and in which teams. */

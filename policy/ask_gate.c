@@ -86,7 +86,7 @@ int ask_gate_parse(const struct json *v, struct ask_gate *ret, struct err *err)
         rc = json_want_i64(v, "expiresMs", &ret->expires_ms, err);
     if (rc < 0)
         return rc;
-    if (ret->quorum < 1 || ret->quorum > ASK_QUORUM_MAX || ret->expires_ms < 1 ||
+    if (ret->quorum < 1 || ret->quorum > ASK_QUORUM_MAX || ret->expires_ms < 0 ||
         list->array.count > ASK_APPROVERS_MAX)
         return err_set(err, EINVAL, "gate: out of bounds");
     for (size_t i = 0; i < list->array.count && rc == 0; i++)

@@ -476,7 +476,7 @@ static void gate_json(void **state)
         "{\"approvers\":[[1]],\"quorum\":1,\"expiresMs\":1}",
         "{\"approvers\":[],\"quorum\":0,\"expiresMs\":1}",
         "{\"approvers\":[],\"quorum\":99,\"expiresMs\":1}",
-        "{\"approvers\":[],\"quorum\":1,\"expiresMs\":0}",
+        "{\"approvers\":[],\"quorum\":1,\"expiresMs\":-1}",
     };
     struct fixture *f = *state;
     struct ask_gate g, again;
