@@ -155,6 +155,9 @@ int db_open(struct db *db, const char *file, enum db_mode mode, struct err *err)
 {
     *db = (struct db){.writes = mode == DB_WRITE};
     buf_init(&db->packed, DB_TEXT_MAX);
+    /* SQLite's counts of its memory take a lock at each allocation, and nobody reads them. Refused, without
+     * harm, once SQLite is in use. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     /* One thread has this connection, so its mutexes are off. */
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE |
                 (db->writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);

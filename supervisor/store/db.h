@@ -65,7 +65,8 @@ void query_put_i64(struct query *q, int64_t v);
 void query_put_null(struct query *q);
 void query_put_str(struct query *q, struct str s); /* borrowed until the query ends */
 void query_put_chars(struct query *q, const char *s);
-void query_put_digest(struct query *q, struct digest d);
+void query_put_digest_at(struct query *q, const struct digest *d); /* borrowed until the query ends */
+#define query_put_digest(q, lvalue) query_put_digest_at((q), &(lvalue))
 void query_put_bytes(struct query *q, struct str bytes);
 /* Compressed where that is smaller by an eighth. At most one a statement. */
 void query_put_packed(struct query *q, struct str s);

@@ -10,7 +10,13 @@
 #include "supervisor/store/schema.h"
 #include "supervisor/store/store.h"
 
-#define FRESH_MAX 64
+#define FRESH_MAX    64
+#define RECENT_STEPS 256
+
+/* Where a step that was written of late lies, and which outcome its row refers to: most are written anew soon. */
+struct recent_step {
+    int64_t pos, id, outcome_doc;
+};
 
 struct store {
     struct db db;
@@ -23,6 +29,7 @@ struct store {
     /* Documents that were put and that nothing refers to yet: the first reference is free. */
     int64_t fresh[FRESH_MAX];
     size_t fresh_count;
+    struct recent_step recent[RECENT_STEPS]; /* by pos; emptied by a rollback */
     bool audit_known;
     int64_t audit_id;
     struct digest audit_head;

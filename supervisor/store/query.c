@@ -121,11 +121,9 @@ void query_put_bytes(struct query *q, struct str bytes)
                                           bytes.len, SQLITE_STATIC));
 }
 
-void query_put_digest(struct query *q, struct digest d)
+void query_put_digest_at(struct query *q, const struct digest *d)
 {
-    if (q->stmt != NULL)
-        put_result(q, sqlite3_bind_blob64(q->stmt, ++q->param, d.bytes, sizeof(d.bytes),
-                                          SQLITE_TRANSIENT));
+    query_put_bytes(q, (struct str){(const char *)d->bytes, sizeof(d->bytes)});
 }
 
 void query_put_packed(struct query *q, struct str s)

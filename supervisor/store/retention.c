@@ -74,6 +74,7 @@ static int drop_run(struct store *s, int64_t run, struct err *err)
         return r;
     int64_t event = query_i64(&q), checkpoint = query_i64(&q), result = query_i64(&q);
     query_end(&q);
+    memset(s->recent, 0, sizeof(s->recent));
     r = drop_step_docs(s, run, err);
     if (r >= 0)
         r = doc_refer(s, checkpoint, 0, err);

@@ -11,9 +11,9 @@
  * Kinds of text. A column of type ANY holds TEXT as it is, or a BLOB: one zstd frame of it. In doc
  * and node it may also be an INTEGER: the id of a row in blob, where long texts are kept once.
  *
- * A step's id is run * 2^20 + seq: the journal of a run lies together in one tree without a second
- * index, and steps of many runs that are written together touch one page each. The same for log
- * lines.
+ * A step's pos is run * 2^20 + seq. Steps lie in the order in which they were written, so that
+ * those of many runs that are written together share pages; pos finds and orders the steps of one
+ * run. Log lines are few, and lie by run: their id is run * 2^20 + number.
  *
  * Indexes are few: each costs a write a row. What is looked for by a rare property has a partial
  * one. Foreign keys stand where their check needs no index of its own; other ties are held by
@@ -72,8 +72,8 @@ static const char schema_1[] =
     "CREATE INDEX run_parent ON run(parent, id) WHERE parent>0;"
     "CREATE INDEX run_event ON run(event) WHERE event>0;"
     /* the journal */
-    "CREATE TABLE step(id INTEGER PRIMARY KEY, run INTEGER AS (id>>20) VIRTUAL, seq INTEGER AS "
-    "(id&1048575) VIRTUAL,"
+    "CREATE TABLE step(id INTEGER PRIMARY KEY, pos INTEGER NOT NULL UNIQUE,"
+    "  run INTEGER AS (pos>>20) VIRTUAL, seq INTEGER AS (pos&1048575) VIRTUAL,"
     "  kind INTEGER NOT NULL CHECK(kind BETWEEN 0 AND 31), key TEXT NOT NULL, occurrence INTEGER "
     "NOT NULL,"
     "  request BLOB NOT NULL, request_doc INTEGER NOT NULL, seen INTEGER NOT NULL, attempt INTEGER "
@@ -85,8 +85,8 @@ static const char schema_1[] =
     "  ended_ms INTEGER NOT NULL, wake_ms INTEGER NOT NULL, child INTEGER NOT NULL,"
     "  input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost_micro INTEGER NOT NULL,"
     "  info TEXT NOT NULL) STRICT;"
-    "CREATE INDEX step_unended ON step(state, id) WHERE state IN (0,1,5,6);"
-    "CREATE INDEX step_open ON step(kind, key, id) WHERE state=6;"
+    "CREATE INDEX step_unended ON step(state, pos) WHERE state<2 OR state>4;"
+    "CREATE INDEX step_open ON step(kind, key, pos) WHERE state=6;"
     /* decisions and approvals */
     "CREATE TABLE decision(id INTEGER PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL,"
     "  ask TEXT NOT NULL, allow INTEGER NOT NULL, policy BLOB NOT NULL, reasons TEXT NOT NULL,"

@@ -3,6 +3,12 @@
  */
 #include "supervisor/store/internal.h"
 
+static struct recent_step *recent_of(struct store *s, int64_t pos)
+{
+    uint64_t mixed = (uint64_t)pos * 0x9e3779b97f4a7c15u;
+    return &s->recent[(mixed >> 32) % RECENT_STEPS];
+}
+
 int store_step_add(struct store *s, const struct store_step *row, struct err *err)
 {
     int64_t id;
@@ -21,38 +27,58 @@ int store_step_add(struct store *s, const struct store_step *row, struct err *er
     query_put_i64(q, id);
     STEP_COLUMNS(COLUMN_PUT, COLUMN_PUT)
     r = query_run(q, err);
-    return MIN(r, 0);
+    if (r < 0)
+        return r;
+    *recent_of(s, id) =
+        (struct recent_step){id, sqlite3_last_insert_rowid(s->db.handle), row->outcome_doc};
+    return 0;
 }
 
-static int refer_outcome(struct store *s, int64_t id, const struct store_step *row, struct err *err)
+/* The row, and what its outcome was before. */
+static int find_step(struct store *s, const struct store_step *row, struct recent_step *ret,
+                     struct err *err)
 {
+    int r = store_row_id(row->run, row->seq, &ret->pos, err);
+    if (r < 0)
+        return r;
+    const struct recent_step *recent = recent_of(s, ret->pos);
+    if (recent->pos == ret->pos && !s->db.broken) {
+        *ret = *recent;
+        return 0;
+    }
     struct query q = query_on(&s->db, SQL_STEP_DOC);
-    query_put_i64(&q, id);
-    int r = query_step(&q, err);
+    query_put_i64(&q, ret->pos);
+    r = query_step(&q, err);
     if (r == 0)
         return err_set(err, ENOENT, "run %" PRId64 ": no step %" PRId64, row->run, row->seq);
     if (r < 0)
         return r;
-    int64_t before = query_i64(&q);
-    query_end(&q);
-    return doc_refer(s, before, row->outcome_doc, err);
+    ret->id = query_i64(&q);
+    ret->outcome_doc = query_i64(&q);
+    return query_done(&q, err);
 }
 
 int store_step_update(struct store *s, const struct store_step *row, struct err *err)
 {
-    int64_t id;
-    int r = store_row_id(row->run, row->seq, &id, err);
+    struct recent_step at;
+    int r = store_change(s, err);
     if (r >= 0)
-        r = store_change(s, err);
+        r = find_step(s, row, &at, err);
     if (r >= 0)
-        r = refer_outcome(s, id, row, err);
+        r = doc_refer(s, at.outcome_doc, row->outcome_doc, err);
     if (r < 0)
         return r;
     struct query query = query_on(&s->db, SQL_STEP_UPDATE), *q = &query;
     STEP_COLUMNS(COLUMN_NONE, COLUMN_PUT)
-    query_put_i64(q, id);
+    query_put_i64(q, at.id);
     r = query_run(q, err);
-    return MIN(r, 0);
+    if (r == 0) /* not that row: nothing may be taken for granted */
+        return err_set(err, ENOENT, "run %" PRId64 ": no step %" PRId64, row->run, row->seq);
+    if (r < 0)
+        return r;
+    at.outcome_doc = row->outcome_doc;
+    *recent_of(s, at.pos) = at;
+    return 0;
 }
 
 int store_step_get(struct store *s, int64_t run, int64_t seq, struct arena *a,
@@ -124,10 +150,7 @@ int store_steps_in_state(struct store *s, enum step_state state, store_step_fn *
 int store_steps_open(struct store *s, enum step_kind kind, struct str key, store_step_fn *fn,
                      void *arg, struct err *err)
 {
-    struct each e = {.sql = SQL_STEPS_OPEN,
-                     .numbers = {kind},
-                     .number_count = 1,
-                     .text = key,
-                     .has_text = true};
+    struct each e = {
+        .sql = SQL_STEPS_OPEN, .numbers = {kind}, .number_count = 1, .text = key, .has_text = true};
     return each_step(s, e, fn, arg, err);
 }

@@ -158,6 +158,7 @@ void store_rollback(struct store *s)
     s->db.in_change = false;
     s->fresh_count = 0; /* a reference that is gone again must not have been the free one */
     s->audit_known = false;
+    memset(s->recent, 0, sizeof(s->recent));
 }
 
 bool store_is_dirty(const struct store *s)
