@@ -41,8 +41,8 @@ static int keep_only(const struct apply *a, struct err *err)
     size_t n = 0;
     unsigned from = 0;
 
-    const int singles[] = {a->start_fd, a->null_fd,     a->exec_fd,  a->netns_fd,
-                           a->root_fd,  a->landlock_fd, a->tasks[0], a->tasks[1]};
+    const int singles[] = {a->start_fd,    a->null_fd,  a->exec_fd, a->netns_fd,
+                           a->landlock_fd, a->tasks[0], a->tasks[1]};
     for (size_t i = 0; i < ARRAY_LEN(singles); i++)
         keep[n++] = singles[i];
     for (size_t i = 0; i < a->fd_count; i++)
@@ -87,7 +87,7 @@ static int arrange(struct apply *a, struct err *err)
             return err_set(err, EBADF, "place descriptor %zu", i);
     /* All else goes, the moved copies but three too. */
     struct apply rest = *a;
-    rest.null_fd = rest.netns_fd = rest.root_fd = rest.tasks[0] = rest.tasks[1] = -1;
+    rest.null_fd = rest.netns_fd = rest.tasks[0] = rest.tasks[1] = -1;
     rest.idmap_count = 0;
     for (size_t i = 0; i < a->fd_count; i++)
         rest.fds[i] = (int)i;
@@ -142,9 +142,7 @@ static int set_sysctl(const struct apply *a, struct err *err)
 
 static int enter_root(const struct apply *a, struct err *err)
 {
-    int rc = mounts_private(err);
-
-    return rc < 0 ? rc : mounts_enter(a->plan, a->root_fd, a->idmaps, err);
+    return a->root_ready ? 0 : mounts_enter(a->plan, a->idmaps, err);
 }
 
 static int set_limits(const struct apply *a, struct err *err)

@@ -20,7 +20,7 @@ struct apply {
     int null_fd;           /* /dev/null, for those */
     int exec_fd;           /* strict: the program, sealed; else -1: plan->program inside the root */
     int netns_fd;          /* PLAN_NET_SHARED_EMPTY; else -1 */
-    int root_fd;           /* strict: an empty root made ahead; -1: made here */
+    bool root_ready;       /* strict: cloned in a mount namespace with an empty root */
     int landlock_fd;       /* strict: a ruleset made ahead; -1: made here */
     int idmaps[APPLY_IDMAPS_MAX]; /* user namespaces for granted directories */
     size_t idmap_count;

@@ -48,6 +48,7 @@ int caps_become(uid_t uid, gid_t gid, bool privileged, struct err *err)
 
 /* What reeve-spawn does, and the right that it takes. */
 static const int spawn_needs[] = {
+    CAP_SYS_CHROOT,   /* entering the mount namespace of strict workers */
     CAP_SYS_ADMIN,    /* namespaces, mounts, host name */
     CAP_SYS_RESOURCE, /* limits above its own; not everybody has it: limits then only go down */
     CAP_SETUID,       CAP_SETGID,                      /* the children's ids */

@@ -10,53 +10,12 @@
 
 #include "policy/text/buf.h"
 #include "policy/text/num.h"
+#include "sandbox/cgroup_file.h"
 #include "sandbox/os/fd.h"
 #include "sandbox/os/sys.h"
 
 #define TEXT_MAX 65536
 #define DIR_MAX  1024
-
-/* ---- small files
- * ----------------------------------------------------------------------------------- */
-
-/* Whole text of a kernel file (their size is 0, so it is read to the end); NUL-terminated. */
-static ssize_t read_text(int dirfd, const char *path, char *text, size_t size)
-{
-    FD_AUTO int fd = sys.open(dirfd, path, O_RDONLY | O_CLOEXEC, 0);
-    size_t len = 0;
-
-    if (fd < 0)
-        return fd;
-    while (len < size - 1) {
-        ssize_t n = sys.read(fd, text + len, size - 1 - len);
-        if (n < 0)
-            return n;
-        if (n == 0)
-            break;
-        len += (size_t)n;
-    }
-    text[len] = '\0';
-    return (ssize_t)len;
-}
-
-static int write_text(int dirfd, const char *path, const char *text)
-{
-    FD_AUTO int fd = sys.open(dirfd, path, O_WRONLY | O_CLOEXEC, 0);
-    ssize_t n;
-
-    if (fd < 0)
-        return fd;
-    n = sys.write(fd, text, strlen(text));
-    return n < 0 ? (int)n : 0;
-}
-
-static int write_number(int dirfd, const char *path, uint64_t v)
-{
-    char text[32];
-
-    (void)snprintf(text, sizeof(text), "%" PRIu64, v);
-    return write_text(dirfd, path, text);
-}
 
 /* Whether a list separated by `sep` has the word. */
 static bool has_word(struct str list, char sep, const char *word)
@@ -67,21 +26,6 @@ static bool has_word(struct str list, char sep, const char *word)
         if (str_is(str_trim(part), word))
             return true;
     return false;
-}
-
-/* The number behind "name " at the start of a line; 0 if there is none. */
-static uint64_t number_in(const char *text, const char *name)
-{
-    struct str rest = str_of(text), line;
-    uint64_t v = 0;
-
-    while (str_split(&rest, '\n', &line)) {
-        size_t len = strlen(name);
-        if (str_starts(line, str_of(name)) && line.len > len && line.ptr[len] == ' ' &&
-            num_u64(str_slice(line, len + 1, line.len), &v) == 0)
-            return v;
-    }
-    return 0;
 }
 
 /* ---- where the hierarchies are
@@ -162,8 +106,8 @@ static int find_all(struct hierarchies *ret)
     int rc = -ENOMEM;
 
     if (mounts != NULL && members != NULL &&
-        (rc = (int)read_text(AT_FDCWD, "/proc/self/mountinfo", mounts, TEXT_MAX)) >= 0 &&
-        (rc = (int)read_text(AT_FDCWD, "/proc/self/cgroup", members, TEXT_MAX)) >= 0) {
+        (rc = (int)cgroup_file_read(AT_FDCWD, "/proc/self/mountinfo", mounts, TEXT_MAX)) >= 0 &&
+        (rc = (int)cgroup_file_read(AT_FDCWD, "/proc/self/cgroup", members, TEXT_MAX)) >= 0) {
         find_hierarchy(mounts, members, NULL, &ret->unified);
         find_hierarchy(mounts, members, "memory", &ret->memory);
         find_hierarchy(mounts, members, "pids", &ret->pids);
@@ -184,7 +128,7 @@ static bool unified_has(const struct hierarchies *h, const char *controller)
     char text[1024];
     FD_AUTO int dir = sys.open(AT_FDCWD, h->unified.dir, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 
-    return dir >= 0 && read_text(dir, "cgroup.controllers", text, sizeof(text)) >= 0 &&
+    return dir >= 0 && cgroup_file_read(dir, "cgroup.controllers", text, sizeof(text)) >= 0 &&
            has_word(str_trim(str_of(text)), ' ', controller);
 }
 
@@ -284,13 +228,13 @@ static void vacate(int own)
     struct str rest, pid;
     char line[32];
 
-    if (read_text(own, "cgroup.procs", text, sizeof(text)) <= 0)
+    if (cgroup_file_read(own, "cgroup.procs", text, sizeof(text)) <= 0)
         return;
     (void)sys.mkdir(own, "main", 0755);
     rest = str_of(text);
     while (str_split(&rest, '\n', &pid))
         if (pid.len > 0 && str_copy(pid, line, sizeof(line)) == 0)
-            (void)write_text(own, "main/cgroup.procs", line);
+            (void)cgroup_file_write(own, "main/cgroup.procs", line);
 }
 
 static bool hand_down(int dir, const char *controller)
@@ -299,10 +243,10 @@ static bool hand_down(int dir, const char *controller)
     int rc;
 
     (void)snprintf(word, sizeof(word), "+%s", controller);
-    rc = write_text(dir, "cgroup.subtree_control", word);
+    rc = cgroup_file_write(dir, "cgroup.subtree_control", word);
     if (rc == -EBUSY) {
         vacate(dir);
-        rc = write_text(dir, "cgroup.subtree_control", word);
+        rc = cgroup_file_write(dir, "cgroup.subtree_control", word);
     }
     return rc == 0;
 }
@@ -373,144 +317,4 @@ void cgroup_host_close(struct cgroup_host *h, const char *name)
         remove_below(&all->pids, name);
     }
     free(all);
-}
-
-/* ---- leaves
- * --------------------------------------------------------------------------------------------------
- */
-
-static int leaf_dir(int host, const char *name)
-{
-    int rc = sys.mkdir(host, name, 0755);
-
-    if (rc == -EEXIST) { /* left behind: its processes are nobody's */
-        int old = sys.open(host, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-        if (old >= 0)
-            (void)write_text(old, "cgroup.kill", "1");
-        fd_close(&old);
-        rc = sys.unlink(host, name, AT_REMOVEDIR);
-        if (rc == 0)
-            rc = sys.mkdir(host, name, 0755);
-    }
-    return rc < 0 ? rc : sys.open(host, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-}
-
-static int make_one(int host, const char *name, int *ret, const char *what, struct err *err)
-{
-    int fd;
-
-    if (host < 0)
-        return 0;
-    fd = leaf_dir(host, name);
-    if (fd < 0)
-        return err_sys(err, -fd, "cgroup %s: \"%s\"", what, name);
-    *ret = fd;
-    return 0;
-}
-
-static int set_memory(const struct cgroup_host *h, const struct cgroup_leaf *l, uint64_t bytes,
-                      struct err *err)
-{
-    bool v2 = h->unified_memory;
-    int dir = v2 ? l->unified : l->memory, rc;
-
-    if (dir < 0)
-        return 0;
-    rc = write_number(dir, v2 ? "memory.max" : "memory.limit_in_bytes", bytes);
-    if (rc < 0)
-        return err_sys(err, -rc, "cgroup memory: limit %" PRIu64, bytes);
-    /* Swap would let it keep more than its share: none. Absent where the kernel does not count it.
-     */
-    (void)(v2 ? write_text(dir, "memory.swap.max", "0")
-              : write_number(dir, "memory.memsw.limit_in_bytes", bytes));
-    if (v2)
-        (void)write_text(dir, "memory.oom.group", "1");
-    return 0;
-}
-
-int cgroup_leaf_make(const struct cgroup_host *h, const char *name, uint64_t memory_bytes,
-                     uint64_t processes, struct cgroup_leaf *ret, struct err *err)
-{
-    struct cgroup_leaf l = CGROUP_LEAF_NONE;
-    int rc = str_copy(str_of(name), l.name, sizeof(l.name));
-    int pids;
-
-    if (rc < 0)
-        return err_sys(err, -rc, "cgroup \"%s\"", name);
-    if ((rc = make_one(h->unified, name, &l.unified, "v2", err)) < 0 ||
-        (rc = make_one(h->memory, name, &l.memory, "memory", err)) < 0 ||
-        (rc = make_one(h->pids, name, &l.pids, "pids", err)) < 0 ||
-        (rc = set_memory(h, &l, memory_bytes, err)) < 0)
-        goto failed;
-    pids = h->unified_pids ? l.unified : l.pids;
-    if (pids >= 0 && (rc = write_number(pids, "pids.max", processes)) < 0) {
-        (void)err_sys(err, -rc, "cgroup pids: limit %" PRIu64, processes);
-        goto failed;
-    }
-    *ret = l;
-    return 0;
-failed:
-    (void)cgroup_leaf_remove(h, &l);
-    cgroup_leaf_close(&l);
-    return rc;
-}
-
-int cgroup_leaf_tasks(const struct cgroup_leaf *l, int ret_fds[2], struct err *err)
-{
-    const int dirs[] = {l->memory, l->pids};
-    int count = 0;
-
-    for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
-        if (dirs[i] < 0)
-            continue;
-        int fd = sys.open(dirs[i], "cgroup.procs", O_WRONLY | O_CLOEXEC, 0);
-        if (fd < 0) {
-            while (count > 0)
-                fd_close(&ret_fds[--count]);
-            return err_sys(err, -fd, "cgroup \"%s\": open cgroup.procs", l->name);
-        }
-        ret_fds[count++] = fd;
-    }
-    return count;
-}
-
-void cgroup_leaf_kill(const struct cgroup_leaf *l)
-{
-    if (l->unified >= 0)
-        (void)write_text(l->unified, "cgroup.kill", "1");
-}
-
-bool cgroup_leaf_had_oom(const struct cgroup_leaf *l)
-{
-    char text[1024];
-
-    if (l->memory >= 0 && read_text(l->memory, "memory.oom_control", text, sizeof(text)) > 0)
-        return number_in(text, "oom_kill") > 0;
-    if (l->unified >= 0 && read_text(l->unified, "memory.events", text, sizeof(text)) > 0)
-        return number_in(text, "oom_kill") > 0;
-    return false;
-}
-
-int cgroup_leaf_remove(const struct cgroup_host *h, struct cgroup_leaf *l)
-{
-    const int hosts[] = {h->unified, h->memory, h->pids};
-    int *leaves[] = {&l->unified, &l->memory, &l->pids};
-
-    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
-        if (*leaves[i] < 0)
-            continue;
-        int rc = sys.unlink(hosts[i], l->name, AT_REMOVEDIR);
-        if (rc == -EBUSY)
-            return rc;
-        fd_close(leaves[i]);
-    }
-    l->name[0] = '\0';
-    return 0;
-}
-
-void cgroup_leaf_close(struct cgroup_leaf *l)
-{
-    fd_close(&l->unified);
-    fd_close(&l->memory);
-    fd_close(&l->pids);
 }

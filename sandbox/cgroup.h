@@ -32,15 +32,22 @@ struct cgroup_leaf {
     char name[CGROUP_NAME_MAX + 1]; /* "" : none */
     int unified;     /* directory, for CLONE_INTO_CGROUP and the rest; -1 */
     int memory, pids;
+    int tasks[2];    /* v1: files into which the child writes "0" to enter */
+    int task_count;
+    uint64_t memory_bytes, processes; /* limits that are set */
+    bool was_killed; /* not to be used again: the kernel (6.18) kills whatever is cloned into it later */
 };
-#define CGROUP_LEAF_NONE ((struct cgroup_leaf){"", -1, -1, -1})
+#define CGROUP_LEAF_NONE                                                                           \
+    ((struct cgroup_leaf){.unified = -1, .memory = -1, .pids = -1, .tasks = {-1, -1}})
 
 /* A group that is already there is killed and made anew (it is a dead process's). */
 int cgroup_leaf_make(const struct cgroup_host *h, const char *name, uint64_t memory_bytes,
                      uint64_t processes, struct cgroup_leaf *ret, struct err *err) NODISCARD;
-/* v1: the files into which the child writes "0" to enter; the caller's. Returns how many (0 to 2). */
-int cgroup_leaf_tasks(const struct cgroup_leaf *l, int ret_fds[2], struct err *err) NODISCARD;
-void cgroup_leaf_kill(const struct cgroup_leaf *l);
+/* Other limits, for one that is used again. */
+int cgroup_leaf_limit(const struct cgroup_host *h, struct cgroup_leaf *l, uint64_t memory_bytes,
+                      uint64_t processes, struct err *err) NODISCARD;
+bool cgroup_leaf_is_empty(const struct cgroup_leaf *l);
+void cgroup_leaf_kill(struct cgroup_leaf *l);
 bool cgroup_leaf_had_oom(const struct cgroup_leaf *l);
 /* 0: gone. -EBUSY: something still lives in it. The leaf is closed when it is gone. */
 int cgroup_leaf_remove(const struct cgroup_host *h, struct cgroup_leaf *l);

@@ -20,7 +20,8 @@
 
 #define PATH_BYTES 1024
 
-int mounts_private(struct err *err)
+/* Nothing of ours gets out to the host's mounts, nothing of the host changes ours. */
+static int make_private(struct err *err)
 {
     int rc = kernel_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, 0, 0, MS_PRIVATE, -1);
 
@@ -49,18 +50,14 @@ static int new_root(struct err *err)
     return new_fs("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 }
 
-int mounts_empty_root(int *ret_fd, struct err *err)
+static int new_empty_root(struct err *err)
 {
     static const char *const options[][2] = {
         {"size", "4k"}, {"nr_inodes", "2"}, {"mode", "555"}, {NULL, NULL}};
-    int fd =
-        new_fs("tmpfs", options,
-               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 
-    if (fd < 0)
-        return fd;
-    *ret_fd = fd;
-    return 0;
+    return new_fs("tmpfs", options,
+                  MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+                  err);
 }
 
 /* The root being built, and which file systems are ours to make things in. */
@@ -337,28 +334,39 @@ static int enter(int root, struct err *err)
     return 0;
 }
 
-int mounts_enter(const struct plan *p, int empty_root, const int *idmaps, struct err *err)
+static int mount_root(int root, struct err *err)
 {
-    FD_AUTO int made = -1;
-    struct root r = {.fd = empty_root};
-    int rc = 0;
+    int rc = kernel_move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
 
-    if (r.fd < 0) {
-        rc = p->empty_root ? mounts_empty_root(&made, err) : (made = new_root(err));
-        r.fd = made;
-    }
-    if (rc < 0 || (rc = add_ours(&r, r.fd, err)) < 0)
+    return rc < 0 ? err_sys(err, -rc, "mount own root") : 0;
+}
+
+int mounts_enter_empty(struct err *err)
+{
+    FD_AUTO int root = -1;
+    int rc = make_private(err);
+
+    if (rc < 0 || (rc = root = new_empty_root(err)) < 0 || (rc = mount_root(root, err)) < 0)
         return rc;
-    rc = kernel_move_mount(r.fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
-    if (rc < 0)
-        return err_sys(err, -rc, "mount own root");
+    return enter(root, err);
+}
+
+int mounts_enter(const struct plan *p, const int *idmaps, struct err *err)
+{
+    FD_AUTO int root = -1;
+    struct root r = {.fd = -1};
+    int rc;
+
+    if (p->empty_root)
+        return mounts_enter_empty(err);
+    if ((rc = make_private(err)) < 0 || (rc = root = new_root(err)) < 0)
+        return rc;
+    r.fd = root;
+    if ((rc = add_ours(&r, root, err)) < 0 || (rc = mount_root(root, err)) < 0)
+        return rc;
     for (size_t i = 0; i < p->mount_count; i++)
         if ((rc = put(&r, &p->mounts[i], idmaps, err)) < 0)
             return rc;
-    if (!p->empty_root) {
-        rc = kernel_mount_setattr(r.fd, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0, 0, -1);
-        if (rc < 0)
-            return err_sys(err, -rc, "make own root read-only");
-    }
-    return enter(r.fd, err);
+    rc = kernel_mount_setattr(root, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0, 0, -1);
+    return rc < 0 ? err_sys(err, -rc, "make own root read-only") : enter(root, err);
 }

@@ -7,12 +7,10 @@
 
 #include "sandbox/plan.h"
 
-/* Nothing of ours gets out to the host's mounts, nothing of the host's changes ours. */
-int mounts_private(struct err *err) NODISCARD;
-/* An empty, read-only root that is mounted nowhere yet; the caller's. */
-int mounts_empty_root(int *ret_fd, struct err *err) NODISCARD;
-/* Builds the plan's root (or takes empty_root, >= 0: borrowed), enters it, drops the old one. `idmaps`
- * are the user namespaces that mounts name by index. */
-int mounts_enter(const struct plan *p, int empty_root, const int *idmaps, struct err *err) NODISCARD;
+/* Builds the plan's root, enters it, drops the old one. `idmaps` are the user namespaces that mounts name by
+ * index. */
+int mounts_enter(const struct plan *p, const int *idmaps, struct err *err) NODISCARD;
+/* The same with nothing in it, read-only: a mount namespace for strict workers to be cloned in. */
+int mounts_enter_empty(struct err *err) NODISCARD;
 
 #endif

@@ -99,32 +99,55 @@ int ns_sysctl(const struct plan *p, struct err *err)
 /* ---- namespaces that reeve-spawn keeps
  * --------------------------------------------------------------- */
 
-/* A child that holds a namespace until it is opened, or its parent dies. */
-static int hold(uint64_t flag, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+struct held {
+    pid_t pid;
+    int pidfd;
+};
+
+/* The child: makes its namespace what it is to be, says so, and waits for its end. */
+_Noreturn static void be_held(int out, int (*prepare)(struct err *))
 {
-    int pidfd = -1;
+    struct err err = ERR_INIT;
+    int rc = prepare == NULL ? 0 : prepare(&err);
+
+    (void)kernel_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    (void)sys.write(out, &rc, sizeof(rc));
+    for (;;)
+        (void)pause();
+}
+
+/* A child that holds a namespace until it is opened, or its parent dies. */
+static int hold(uint64_t flag, int (*prepare)(struct err *), struct held *ret, struct err *err)
+{
+    int pidfd = -1, pipe_fds[2], answer = -EPIPE;
     struct kernel_clone args = {.flags = flag | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
                                 .pidfd = (uintptr_t)&pidfd,
                                 .exit_signal = SIGCHLD};
-    int rc = kernel_clone3(&args);
+    int rc = sys.pipe(pipe_fds, O_CLOEXEC);
+    FD_AUTO int in = rc < 0 ? -1 : pipe_fds[0];
+    FD_AUTO int out = rc < 0 ? -1 : pipe_fds[1];
 
-    if (rc == 0) {
-        (void)kernel_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        for (;;)
-            (void)pause();
-    }
+    if (rc < 0)
+        return err_sys(err, -rc, "pipe");
+    rc = kernel_clone3(&args);
+    if (rc == 0)
+        be_held(out, prepare);
     if (rc < 0)
         return err_sys(err, -rc, "namespace to keep");
-    *ret_pid = rc;
-    *ret_pidfd = pidfd;
+    fd_close(&out);
+    *ret = (struct held){rc, pidfd};
+    if (sys.read(in, &answer, sizeof(answer)) != (ssize_t)sizeof(answer) || answer < 0)
+        return err_sys(err, -answer, "prepare a namespace to keep");
     return 0;
 }
 
-static void let_go(int *pidfd)
+static void let_go(struct held *h)
 {
-    (void)sys.pidfd_kill(*pidfd, SIGKILL);
-    (void)proc_wait(*pidfd, true, &(struct proc_exit){0}, NULL);
-    fd_close(pidfd);
+    if (h->pidfd < 0)
+        return;
+    (void)sys.pidfd_kill(h->pidfd, SIGKILL);
+    (void)proc_wait(h->pidfd, true, &(struct proc_exit){0}, NULL);
+    fd_close(&h->pidfd);
 }
 
 static int open_of(pid_t pid, const char *name, struct err *err)
@@ -137,15 +160,15 @@ static int open_of(pid_t pid, const char *name, struct err *err)
     return fd < 0 ? err_sys(err, -fd, "open \"%s\"", path) : fd;
 }
 
-int ns_empty_network(int *ret_fd, struct err *err)
+int ns_keep(uint64_t flag, const char *name, int (*prepare)(struct err *), int *ret_fd,
+            struct err *err)
 {
-    pid_t pid;
-    int pidfd, rc = hold(CLONE_NEWNET, &pid, &pidfd, err);
+    struct held h = {0, -1};
+    int rc = hold(flag, prepare, &h, err);
 
-    if (rc < 0)
-        return rc;
-    rc = open_of(pid, "net", err);
-    let_go(&pidfd);
+    if (rc == 0)
+        rc = open_of(h.pid, name, err);
+    let_go(&h);
     if (rc >= 0)
         *ret_fd = rc;
     return MIN(rc, 0);
@@ -162,17 +185,16 @@ static int map_of(pid_t pid, const char *file, unsigned inside, unsigned outside
 
 int ns_idmap(const struct ns_ids *on_disk, const struct ns_ids *seen, int *ret_fd, struct err *err)
 {
-    pid_t pid;
-    int pidfd, rc = hold(CLONE_NEWUSER, &pid, &pidfd, err);
+    struct held h = {0, -1};
+    int rc = hold(CLONE_NEWUSER, NULL, &h, err);
 
-    if (rc < 0)
-        return rc;
-    rc = map_of(pid, "uid_map", on_disk->uid, seen->uid, err);
     if (rc == 0)
-        rc = map_of(pid, "gid_map", on_disk->gid, seen->gid, err);
+        rc = map_of(h.pid, "uid_map", on_disk->uid, seen->uid, err);
     if (rc == 0)
-        rc = open_of(pid, "user", err);
-    let_go(&pidfd);
+        rc = map_of(h.pid, "gid_map", on_disk->gid, seen->gid, err);
+    if (rc == 0)
+        rc = open_of(h.pid, "user", err);
+    let_go(&h);
     if (rc >= 0)
         *ret_fd = rc;
     return MIN(rc, 0);

@@ -14,8 +14,9 @@ int ns_network(enum plan_network network, int netns_fd, struct err *err) NODISCA
 /* Nobody's host name; no terminal. */
 int ns_session(struct err *err) NODISCARD;
 int ns_sysctl(const struct plan *p, struct err *err) NODISCARD;
-/* An empty network namespace, made by a child that is gone again; for reeve-spawn, privileged. */
-int ns_empty_network(int *ret_fd, struct err *err) NODISCARD;
+/* A namespace for reeve-spawn to keep: made by a child (flag: CLONE_NEW...), which makes it what it is to be
+ * (`prepare`, or NULL) and is gone again. `name` as in /proc/PID/ns. */
+int ns_keep(uint64_t flag, const char *name, int (*prepare)(struct err *), int *ret_fd, struct err *err) NODISCARD;
 
 struct ns_ids {
     uid_t uid;

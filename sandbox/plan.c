@@ -271,7 +271,8 @@ int plan_make(const struct start_request *r, const struct plan_host *host, struc
     p->cgroup_memory = host->has_cgroup && probe->rows[PROBE_CGROUP_MEMORY].has;
     p->cgroup_pids = host->has_cgroup && probe->rows[PROBE_CGROUP_PIDS].has;
     p->cgroup_kill = host->has_cgroup && probe->rows[PROBE_CGROUP_KILL].has;
-    p->memfd_noexec = p->privileged && probe->rows[PROBE_MEMFD_NOEXEC].has;
+    p->memfd_noexec = p->privileged && r->profile != PROFILE_STRICT && /* there no call makes one */
+                      probe->rows[PROBE_MEMFD_NOEXEC].has;
     p->mdwe = r->profile == PROFILE_STRICT && probe->rows[PROBE_MDWE].has;
     p->seccomp = set_for(r);
     make_landlock(p, probe->rows[PROBE_LANDLOCK].value);

@@ -219,9 +219,9 @@ static int fill_apply(struct child *c, struct making *m, struct err *err)
                         .null_fd = s->null_fd,
                         .exec_fd = -1,
                         .netns_fd = -1,
-                        .root_fd = -1,
                         .landlock_fd = -1,
-                        .tasks = {-1, -1},
+                        .tasks = {c->leaf.tasks[0], c->leaf.tasks[1]},
+                        .task_count = c->leaf.task_count,
                         .argv = m->argv,
                         .env = m->env};
     number_descriptors(c, m);
@@ -229,6 +229,7 @@ static int fill_apply(struct child *c, struct making *m, struct err *err)
         a->netns_fd = s->netns_fd;
     if (strict) {
         a->landlock_fd = s->landlock_fd;
+        a->root_ready = s->empty_mounts >= 0;
         rc = program_open(&s->programs, c->plan.program, c->plan.privileged, &a->exec_fd, err);
         if (rc == 0)
             rc = send_filter(c, err);
@@ -237,8 +238,6 @@ static int fill_apply(struct child *c, struct making *m, struct err *err)
     }
     if (rc == 0 && c->plan.privileged && s->probe.rows[PROBE_IDMAP].has)
         rc = map_owners(c, m, err);
-    if (rc == 0)
-        rc = a->task_count = cgroup_leaf_tasks(&c->leaf, a->tasks, err);
     return MIN(rc, 0);
 }
 
@@ -258,9 +257,15 @@ static int clone_child(struct child *c, struct making *m, int *ret_pidfd, struct
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (uint64_t)c->leaf.unified;
     }
+    /* A strict worker's mount namespace is a copy of one that has an empty root: nothing to build,
+     * and nothing of the host's to let go. */
+    if (m->apply.root_ready && (rc = kernel_setns(c->spawn->empty_mounts, CLONE_NEWNS)) < 0)
+        return err_sys(err, -rc, "layer %s: empty root", layer_name(LAYER_ROOT));
     rc = kernel_clone3(&args);
     if (rc == 0)
         apply_exec(&m->apply);
+    if (m->apply.root_ready)
+        must(kernel_setns(c->spawn->host_mounts, CLONE_NEWNS) == 0); /* where it came from */
     if (rc < 0)
         return err_sys(err, -rc, "layer %s: clone", layer_name(LAYER_NAMESPACES));
     c->pid = rc;
@@ -271,11 +276,13 @@ static int clone_child(struct child *c, struct making *m, int *ret_pidfd, struct
 static int make_group(struct child *c, struct err *err)
 {
     const struct plan *p = &c->plan;
+    struct spawn *s = c->spawn;
 
     if (!p->cgroup_kill && !p->cgroup_memory && !p->cgroup_pids)
         return 0;
-    return cgroup_leaf_make(&c->spawn->cgroups, c->key, p->memory_bytes, p->processes, &c->leaf,
-                            err);
+    if (p->profile == PROFILE_STRICT)
+        return leaves_take(&s->leaves, &s->cgroups, p->memory_bytes, p->processes, &c->leaf, err);
+    return cgroup_leaf_make(&s->cgroups, c->key, p->memory_bytes, p->processes, &c->leaf, err);
 }
 
 static int make_all(struct child *c, struct making *m, struct err *err)
@@ -294,8 +301,6 @@ static void release_making(struct making *m)
 {
     for (size_t i = 0; i < ARRAY_LEN(m->theirs); i++)
         fd_close(&m->theirs[i]);
-    for (int i = 0; i < m->apply.task_count; i++)
-        fd_close(&m->apply.tasks[i]);
     for (size_t i = 0; i < m->apply.idmap_count; i++)
         fd_close(&m->apply.idmaps[i]);
     fd_close(&m->pass_fd);
@@ -386,7 +391,9 @@ struct child *child_find(struct spawn *s, struct str key)
 
 void child_kill(struct child *c)
 {
-    cgroup_leaf_kill(&c->leaf);
+    /* A strict worker is one process, and its group is used again. */
+    if (c->plan.profile != PROFILE_STRICT)
+        cgroup_leaf_kill(&c->leaf);
     if (c->exit != NULL) /* its pid namespace dies with it */
         (void)sys.pidfd_kill(ev_child_pidfd(c->exit), SIGKILL);
 }

@@ -124,7 +124,8 @@ int main(int argc, char **argv)
     struct options o = {.uid_base = UID_BASE_DEFAULT};
     struct spawn s = {.null_fd = -1,
                       .netns_fd = -1,
-                      .root_fd = -1,
+                      .host_mounts = -1,
+                      .empty_mounts = -1,
                       .landlock_fd = -1,
                       .cgroups = CGROUP_HOST_NONE,
                       .programs = PROGRAM_CACHE_INIT};

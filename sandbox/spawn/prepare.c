@@ -4,7 +4,9 @@
  */
 #include <fcntl.h>
 
+#include "sandbox/kernel.h"
 #include "sandbox/landlock.h"
+#include "sandbox/mounts.h"
 #include "sandbox/ns.h"
 #include "sandbox/os/fd.h"
 #include "sandbox/os/sys.h"
@@ -42,6 +44,19 @@ static int prepare_landlock(struct spawn *s, struct err *err)
     return rc;
 }
 
+/* Namespaces that strict workers are cloned in or enter. */
+static int prepare_namespaces(struct spawn *s, struct err *err)
+{
+    int rc = ns_keep(CLONE_NEWNET, "net", NULL, &s->netns_fd, err);
+
+    if (rc < 0)
+        return rc;
+    s->host_mounts = sys.open(AT_FDCWD, "/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC, 0);
+    if (s->host_mounts < 0)
+        return err_sys(err, -s->host_mounts, "open \"/proc/self/ns/mnt\"");
+    return ns_keep(CLONE_NEWNS, "mnt", mounts_enter_empty, &s->empty_mounts, err);
+}
+
 int spawn_prepare(struct spawn *s, uint32_t uid_base, const char *cgroup_name, struct err *err)
 {
     int rc = probe_host(&s->probe, err);
@@ -62,7 +77,7 @@ int spawn_prepare(struct spawn *s, uint32_t uid_base, const char *cgroup_name, s
     if ((rc = prepare_filters(s, err)) < 0 || (rc = prepare_landlock(s, err)) < 0)
         return rc;
     if (probe_is_privileged(&s->probe))
-        rc = ns_empty_network(&s->netns_fd, err);
+        rc = prepare_namespaces(s, err);
     return rc;
 }
 
@@ -73,7 +88,9 @@ void spawn_release(struct spawn *s)
     program_release(&s->programs);
     fd_close(&s->null_fd);
     fd_close(&s->netns_fd);
-    fd_close(&s->root_fd);
+    fd_close(&s->host_mounts);
+    fd_close(&s->empty_mounts);
+    leaves_release(&s->leaves, &s->cgroups);
     fd_close(&s->landlock_fd);
     if (s->cgroup_name != NULL)
         cgroup_host_close(&s->cgroups, s->cgroup_name);

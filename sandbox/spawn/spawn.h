@@ -11,6 +11,7 @@
 #include "sandbox/os/log.h"
 #include "sandbox/os/wire.h"
 #include "sandbox/plan.h"
+#include "sandbox/spawn/leaves.h"
 #include "sandbox/spawn/program.h"
 #include "sandbox/spawn/test.h"
 
@@ -25,7 +26,9 @@ struct spawn {
     struct cgroup_host cgroups;
     const char *cgroup_name;
     struct seccomp_program filters[SECCOMP_SET_COUNT];
-    int null_fd, netns_fd, root_fd, landlock_fd; /* the last three: strict's, -1 when made each time */
+    int null_fd, landlock_fd, netns_fd; /* netns: the shared empty one; -1 unprivileged */
+    int host_mounts, empty_mounts; /* mount namespaces: ours, and one with an empty root; -1 likewise */
+    struct leaves leaves;
     struct test tests[SECCOMP_SET_COUNT];
     struct program_cache programs;
     struct child *children;

@@ -133,6 +133,8 @@ static int take_listener(struct child *c, int number, struct err *err)
     return n < 0 ? err_sys(err, (int)-n, "answer") : 0;
 }
 
+static void is_running(struct child *c);
+
 /* ---- start
  * ---------------------------------------------------------------------------------------------------
  */
@@ -221,6 +223,8 @@ static void on_report(struct child *c, const struct report *r, struct err *err)
     if (r->kind == REPORT_LISTENER) {
         if (take_listener(c, r->number, err) < 0)
             (void)err_wrap(err, "layer %s", layer_name(LAYER_SECCOMP));
+        else if (c->plan.profile == PROFILE_STRICT)
+            is_running(c); /* behind its last wall; elsewhere the exec is still to come */
         return;
     }
     (void)err_set(err, r->number > 0 ? r->number : EPROTO, "layer %s: %.*s",
@@ -242,6 +246,8 @@ static void on_start(void *arg, struct ev_io *io UNUSED, int fd, uint32_t events
     } else {
         /* The last copy closed: by exec (or by a strict worker, behind its walls), or by death. */
         close_start(c);
+        if (c->state == CHILD_RUNNING || c->is_ready)
+            return;
         if (n == 0 && c->listener >= 0 && c->state == CHILD_STARTING) {
             is_running(c);
             return;
@@ -258,10 +264,22 @@ static void on_timer(void *arg, struct ev_timer *t);
  * ------------------------------------------------------------------------------------------------------
  */
 
+static int free_group(struct child *c)
+{
+    struct spawn *s = c->spawn;
+    int rc = -ENOSPC;
+
+    if (c->leaf.name[0] == '\0')
+        return 0;
+    if (c->plan.profile == PROFILE_STRICT && !c->oom)
+        rc = leaves_give(&s->leaves, &c->leaf);
+    return rc == -ENOSPC ? cgroup_leaf_remove(&s->cgroups, &c->leaf) : rc;
+}
+
 /* Told only when nothing of it is left: who starts the next one finds the house empty. */
 static void leave(struct child *c)
 {
-    if (cgroup_leaf_remove(&c->spawn->cgroups, &c->leaf) == -EBUSY) {
+    if (free_group(c) == -EBUSY) {
         cgroup_leaf_kill(&c->leaf);
         if (ev_timer_set(c->timer, LEAVE_RETRY_MS) == 0)
             return;
@@ -282,7 +300,7 @@ static void read_last(struct child *c)
     }
     close_start(c);
     /* Ran and ended within one pass: it is told as started, then as ended. */
-    if (n == 0 && c->listener >= 0 && c->why.number == 0)
+    if (n == 0 && c->listener >= 0 && c->why.number == 0 && !c->is_ready)
         is_running(c);
 }
 
