@@ -73,9 +73,13 @@ int asking_facts(struct run *r, int64_t seq, struct arena *a, struct facts *ret,
  * ------------------------------------------------------------------------------------------------
  */
 
-static struct str counter_kind(struct arena *a, const struct workflow *owner,
+/* What a counter's entries are kept under. Those of one run have a name of their own: the store sums by
+ * name, so that a sum never walks another run's entries. */
+static struct str counter_kind(struct arena *a, const struct run *r, const struct workflow *owner,
                                const struct workflow_counter *c)
 {
+    if (c->per == PER_RUN)
+        return arena_fmt(a, "%.*s/%.*s@%" PRId64, STR_FMT(owner->name), STR_FMT(c->name), r->rec.id);
     return arena_fmt(a, "%.*s/%.*s", STR_FMT(owner->name), STR_FMT(c->name));
 }
 
@@ -103,11 +107,9 @@ static int sum_counter(struct run *r, const struct workflow_counter *c, struct a
                        int64_t *ret_count, int64_t *ret_sum, struct err *err)
 {
     const struct workflow *w = &r->version->workflow;
-    struct store_history match = {.kind = counter_kind(a, w, c)};
+    struct store_history match = {.kind = counter_kind(a, r, w, c)};
     if (!match.kind.ptr)
         return err_sys(err, ENOMEM, "history of run %" PRId64, r->rec.id);
-    if (c->per == PER_RUN)
-        match.run = r->rec.id;
     int64_t since = c->window_ms ? reeved_now(r->rv) - c->window_ms : 0;
     return store_history_sum(r->rv->store, &match, since, ret_count, ret_sum, err);
 }
@@ -149,7 +151,7 @@ static int note_for(struct run *r, const struct workflow *owner, const struct wo
                               .tenant = r->rec.tenant,
                               .workflow = r->rec.workflow,
                               .tool = key,
-                              .kind = counter_kind(&a, owner, c),
+                              .kind = counter_kind(&a, r, owner, c),
                               .run = r->rec.id,
                               .seq = seq,
                               .value = c->sum.len ? counter_value(c, input) : 0};

@@ -291,6 +291,17 @@ static void fill_facts(struct effect *e, const struct tool_def *def, struct fact
                                   .schema = def->schema};
 }
 
+/* @notify("who"): kept with the run, where operators and whoever follows it see it. */
+static void note_notices(struct effect *e, const struct ask_tool *asked)
+{
+    static const char *const words[] = {[ASK_RUN] = "allowed", [ASK_GATE] = "put to people", [ASK_DENY] = "denied"};
+    for (size_t i = 0; i < asked->notify.count; i++) {
+        struct str line = arena_fmt(&e->arena, "notify %.*s: %.*s was %s", STR_FMT(asked->notify.items[i]),
+                                    STR_FMT(e->key), words[asked->verdict]);
+        run_log(e->r, LOG_LEVEL_WARN, "policy", line);
+    }
+}
+
 static int act(struct effect *e, const struct ask_tool *asked, struct store_step *more,
                const struct tool_def *def, struct store_approval *ap, bool approved,
                struct err *err)
@@ -339,6 +350,7 @@ static int judge(struct effect *e, struct err *err)
         return rc;
     if (first && (rc = asking_note(r, r->rec.next_seq, OF_REQUESTS, e->key, e->parsed, err)) < 0)
         return rc;
+    note_notices(e, asked);
     return act(e, asked, &more, def, &ap, approved, err);
 }
 
