@@ -3,6 +3,7 @@
  */
 #include "tests/lib/vfs_fault.h"
 
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 
@@ -27,6 +28,8 @@ static int fails(enum vfs_call kind, int own)
         (vfs_fault.calls > vfs_fault.fail_at && !vfs_fault.for_ever))
         return SQLITE_OK;
     vfs_fault.failed++;
+    if (vfs_fault.kills && kind != VFS_WRITE)
+        (void)raise(SIGKILL);
     return vfs_fault.code != 0 && kind != VFS_SYNC ? vfs_fault.code : own;
 }
 
@@ -49,6 +52,8 @@ static int on_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
         return REAL(f)->pMethods->xWrite(REAL(f), p, n, at);
     (void)REAL(f)->pMethods->xWrite(REAL(f), p, n / 2,
                                     at); /* a failed write may have written something */
+    if (vfs_fault.kills)
+        (void)raise(SIGKILL);
     return code;
 }
 

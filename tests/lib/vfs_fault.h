@@ -22,6 +22,7 @@ struct vfs_fault {
     int64_t fail_at; /* from 1; 0: none */
     bool for_ever;   /* and all of `kinds` after it */
     int code;        /* an SQLite result; 0: the call's own I/O error */
+    bool kills;      /* the process instead, with half of the write done */
     int64_t calls;   /* of `kinds`, since it was last set to 0 */
     int64_t failed;
 };
