@@ -155,7 +155,7 @@ test_sources := $(sort $(shell find tests/unit tests/fault -name '*.c' 2>/dev/nu
 test_bins    := $(patsubst %.c,$(BUILD)/%,$(test_sources))
 fuzz_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_bins    := $(patsubst %.c,$(BUILD)/%,$(fuzz_sources))
-tool_sources := $(filter-out tests/escape/inside/%,$(sort $(shell find tests/sys tests/escape tests/crash tests/lint tests/bench -name '*.c' 2>/dev/null)))
+tool_sources := $(filter-out tests/escape/inside/% tests/bench/inside/%,$(sort $(shell find tests/sys tests/escape tests/crash tests/lint tests/bench -name '*.c' 2>/dev/null)))
 tool_bins    := $(patsubst %.c,$(BUILD)/%,$(tool_sources))
 test_archives := $(foreach p,$(TEST_PARTS),$(call archive,$(p)))
 lib_objects  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/lib/*.c))
@@ -182,6 +182,13 @@ $(BUILD)/tests/escape-inside: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/e
 	@echo "  LINK  $(@F)"
 	@$(CC) $(CFLAGS_ALL) $(filter-out -pie,$(LDFLAGS_ALL)) -static-pie -o $@ $^
 
+# The other side of reeved in benchmarks: worker, tool server, model.
+bench_inside := $(if $(SAN),,$(BUILD)/tests/bench-inside)
+$(BUILD)/tests/bench-inside: $(BUILD)/obj/tests/bench/inside/bench_inside.o $(foreach p,worker sandbox os text,$(call archive,$(p)))
+	@mkdir -p $(@D)
+	@echo "  LINK  $(@F)"
+	@$(CC) $(CFLAGS_ALL) $(filter-out -pie,$(LDFLAGS_ALL)) -static-pie -o $@ $^ $(call libflags,libcrypto)
+
 $(BUILD)/json_check: $(BUILD)/obj/tests/json_check.o $(call archive,os) $(call archive,text)
 	@echo "  LINK  $(@F)"
 	@$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(call libflags,libcrypto)
@@ -197,6 +204,11 @@ check: deps-test
 	@BUILD=$(BUILD) tests/run $(T)
 check-pure: $(test_bins) $(fuzz_bins) $(BUILD)/json_check $(BUILD)/cedar_conform
 	@BUILD=$(BUILD) tests/run unit fault fuzz
+
+# Every benchmark, each with ratios to a floor or a peer measured in the same run.
+bench: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) FLAGS_PROBED= all $(bench_inside) $(filter $(BUILD)/tests/bench/%,$(tool_bins))
+	@BUILD=$(BUILD) tests/bench/run $(B)
 
 fuzz: export CC := clang
 fuzz:
@@ -217,5 +229,5 @@ help:
 	@sed -n '3,6p' Makefile; echo '  make check T="unit fuzz"   some kinds only   SAN=1 BUILD=.build/san   with sanitizers'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all deps deps-test extras tests-build check check-pure fuzz demo install clean help
+.PHONY: all deps deps-test extras tests-build check check-pure bench fuzz demo install clean help
 .SECONDARY:
