@@ -353,6 +353,30 @@ int spawner_start(struct spawner *s, const struct start_request *r,
     return 0;
 }
 
+static void on_prestart_reply(void *arg UNUSED, struct wire *w UNUSED,
+                              const struct wire_message *m UNUSED)
+{
+    /* Refused or not: starts work all the same, only not as fast. reeve-spawn logs why. */
+}
+
+int spawner_prestart(struct spawner *s, const struct start_request *r, unsigned count,
+                     struct err *err)
+{
+    struct start_request request = *r;
+    struct wire_out o;
+    int rc;
+
+    if (s->lost)
+        return err_set(err, EPIPE, "reeve-spawn is gone");
+    request.key = STR("warm");
+    rc = wire_call_begin(s->wire, &o, "process/prestart");
+    if (rc < 0)
+        return err_sys(err, -rc, "process/prestart");
+    jout_m_i64(&o.j, "count", count);
+    start_put(&o.j, &request);
+    return wire_call_end(s->wire, &o, 0, on_prestart_reply, NULL, NULL, err);
+}
+
 void spawner_kill(struct started *p)
 {
     ask_kill(p);

@@ -9,6 +9,9 @@
  *   process/start   {key, profile, program, argv[], env{}, secrets[{name,file,as}], files[{path,at,write}],
  *                    limits{...}, channel, stdio, uid_slot}
  *       -> {pid, layers[...]} and descriptors: pidfd, then the channel's end, then stdio ends
+ *   process/prestart {count, ...process/start of profile strict} -> {}   so many workers wait behind finished
+ *                    walls; a process/start that asks for the same program, argv, env and limits is given
+ *                    one at once, for good. Replaces what was asked before; count 0 ends it
  *   process/kill    {key} -> {}            kills all of it (cgroup.kill, pid namespace)
  *   process/exited  {key, signal, code, userUs, systemUs, maxRssBytes, oom}         notification
  *   process/denied  {key, call, number, args[6]}   notification: a system call that a filter refused
@@ -87,7 +90,9 @@ struct start_request {
 
 /* Slots of the user id range. Fixed ones for our own; the rest is shared out by reeved. */
 enum { UID_SLOT_REEVED = 0, UID_SLOT_EGRESS = 1, UID_SLOT_CONTROL = 2, UID_SLOT_INGRESS = 3,
-       UID_SLOT_SERVERS = 64, UID_SLOT_RUNS = 1024, UID_SLOT_COUNT = 65536 };
+       UID_SLOT_SERVERS = 64, UID_SLOT_RUNS = 1024, UID_SLOT_COUNT = 57344,
+       UID_SLOT_OWN_COUNT = 8192 /* behind them: reeve-spawn's own, for workers that wait and self-tests;
+                                    65536 in all */ };
 
 /* Request <-> JSON params (wire). Parsed strings are borrowed from the message. */
 void start_put(struct jout *j, const struct start_request *r); /* writes members into an open object */
@@ -133,6 +138,9 @@ struct wire *spawner_wire(struct spawner *s); /* borrowed: for wire_hold / wire_
 /* r is borrowed until return. The handle lives until on_exit (or on_started with failure) returned. */
 int spawner_start(struct spawner *s, const struct start_request *r, const struct started_owner *owner,
                   struct started **ret, struct err *err) NODISCARD;
+/* Keeps `count` (at most 256) strict workers ready that r would start; r->key is not used. A later
+ * spawner_start with the same program, argv, env, limits and pipes is given one of them. */
+int spawner_prestart(struct spawner *s, const struct start_request *r, unsigned count, struct err *err) NODISCARD;
 void spawner_kill(struct started *p); /* on_exit follows */
 /* Forget the owner: the process is killed, nobody is told. */
 void spawner_abandon(struct started *p);

@@ -344,7 +344,7 @@ static struct child *child_new(struct spawn *s, const struct start_request *r, i
 }
 
 int child_start(struct spawn *s, const struct start_request *r, int64_t request, int pass_fd,
-                struct test *test, struct err *err)
+                enum child_kind kind, struct err *err)
 {
     struct making m = {.request = r, .pass_fd = pass_fd, .theirs = {-1, -1, -1, -1, -1}};
     struct child *c;
@@ -361,9 +361,9 @@ int child_start(struct spawn *s, const struct start_request *r, int64_t request,
         fd_close(&pass_fd);
         return err_sys(err, ENOMEM, "child");
     }
-    c->test = test;
+    c->kind = kind;
     rc = make_all(c, &m, err);
-    if (rc == 0 && test == NULL)
+    if (rc == 0 && kind != CHILD_TEST)
         rc = test_check(s, c->plan.seccomp, err);
     if (rc == 0)
         rc = clone_child(c, &m, &pidfd, err);
@@ -378,6 +378,14 @@ int child_start(struct spawn *s, const struct start_request *r, int64_t request,
     s->children = c;
     s->child_count++;
     return 0;
+}
+
+void child_give(struct child *c, const struct start_request *r, int64_t request)
+{
+    must(str_copy(r->key, c->key, sizeof(c->key)) == 0); /* start_parse bounds it */
+    c->request = request;
+    c->state = CHILD_STARTING; /* until it is answered */
+    watch_running(c);
 }
 
 struct child *child_find(struct spawn *s, struct str key)
@@ -430,8 +438,10 @@ void child_gone(struct child *c)
     struct json id = {.type = JSON_INT, .integer = c->request};
     char raw[24];
 
-    if (c->test != NULL) {
+    if (c->kind == CHILD_TEST) {
         test_gone(c);
+    } else if (c->kind == CHILD_WARM) {
+        warm_gone(c);
     } else if (!s->stopping && c->answered) {
         tell_exited(c);
     } else if (!s->stopping) {

@@ -9,6 +9,11 @@
 
 #include "sandbox/spawn/spawn.h"
 
+enum child_kind {
+    CHILD_ASKED, /* by reeved */
+    CHILD_WARM,  /* waits for reeved to ask; CHILD_ASKED once it did */
+    CHILD_TEST,  /* a self-test: reeved hears nothing of it */
+};
 enum child_state { CHILD_STARTING, CHILD_FAILED, CHILD_RUNNING, CHILD_LEAVING };
 
 #define CHILD_DENIED_MAX 16      /* more refused calls than that are no accident: it dies */
@@ -20,7 +25,8 @@ struct child {
     char key[START_KEY_MAX + 1];
     int64_t request;     /* id of process/start, to be answered once */
     bool answered;
-    struct test *test;   /* not NULL: a self-test, of which reeved hears nothing */
+    enum child_kind kind;
+    bool is_idle;        /* warm: stands ready to be given out */
     enum child_state state;
     struct arena arena;  /* of the plan */
     struct plan plan;
@@ -43,10 +49,11 @@ struct child {
     bool oom;
 };
 
-/* Starts; an error means that nothing runs and nothing is left (the caller answers). Takes pass_fd.
- * `test`: NULL, or it is the self-test that fills it. */
+/* Starts; an error means that nothing runs and nothing is left (the caller answers). Takes pass_fd. */
 int child_start(struct spawn *s, const struct start_request *r, int64_t request, int pass_fd,
-                struct test *test, struct err *err) NODISCARD;
+                enum child_kind kind, struct err *err) NODISCARD;
+/* Gives a warm one to a request: its new name, and the answer. */
+void child_give(struct child *c, const struct start_request *r, int64_t request);
 struct child *child_find(struct spawn *s, struct str key); /* NULL: none */
 /* All of it, now; process/exited follows. */
 void child_kill(struct child *c);
@@ -56,6 +63,7 @@ void child_fail(struct child *c, const struct err *why);
 /* watch.c */
 int watch_child(struct child *c, int pidfd, struct err *err) NODISCARD; /* takes pidfd */
 void watch_release(struct child *c);
+void watch_running(struct child *c); /* its walls stand and its program runs: answered */
 
 /* child.c, for watch.c: it is gone and its group is empty: told, unlinked, freed. */
 void child_gone(struct child *c);

@@ -10,6 +10,7 @@ static int on_process_start(void *ctx, struct wire *w, const struct wire_message
 {
     struct spawn *s = ctx;
     struct start_request r;
+    struct child *warm;
     FD_AUTO int pass_fd = -1;
     bool passes = false;
     int rc;
@@ -23,10 +24,23 @@ static int on_process_start(void *ctx, struct wire *w, const struct wire_message
         return rc;
     if (m->id->type != JSON_INT)
         return err_set(err, EINVAL, "id: expected an integer");
-    rc = child_start(s, &r, m->id->integer, fd_take(&pass_fd), NULL, err);
+    warm = child_find(s, r.key) == NULL ? warm_take(s, &r) : NULL;
+    if (warm != NULL) {
+        child_give(warm, &r, m->id->integer);
+        return 0;
+    }
+    rc = child_start(s, &r, m->id->integer, fd_take(&pass_fd), CHILD_ASKED, err);
     if (rc < 0)
         (void)err_wrap(err, "start \"%.*s\"", STR_FMT(r.key));
     return rc;
+}
+
+static int on_process_prestart(void *ctx, struct wire *w, const struct wire_message *m,
+                               struct err *err)
+{
+    int rc = warm_set(ctx, m->params, err);
+
+    return rc < 0 ? rc : wire_result_raw(w, m->id->raw, STR("{}"), err);
 }
 
 static int on_process_kill(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
@@ -63,6 +77,11 @@ static int on_host_features(void *ctx, struct wire *w, const struct wire_message
     probe_put_members(&s->probe, &j);
     jout_name(&j, "selfTests");
     test_put_json(s, &j);
+    jout_name(&j, "warm");
+    jout_object(&j);
+    jout_m_i64(&j, "wanted", s->warm.want);
+    jout_m_i64(&j, "ready", s->warm.idle);
+    jout_object_end(&j);
     jout_object_end(&j);
     rc = jout_end(&j);
     if (rc == 0)
@@ -75,6 +94,7 @@ static int on_host_features(void *ctx, struct wire *w, const struct wire_message
 
 static const struct wire_rule rules[] = {
     {"process/start", WIRE_REQUEST, 1, false, 1u << 20, on_process_start},
+    {"process/prestart", WIRE_REQUEST, 1, false, 1u << 20, on_process_prestart},
     {"process/kill", WIRE_REQUEST, 1, false, 4096, on_process_kill},
     {"process/kill", WIRE_NOTIFICATION, 1, false, 4096, on_process_kill},
     {"host/features", WIRE_REQUEST, 1, false, 4096, on_host_features},

@@ -34,9 +34,10 @@ static void start_one(struct spawn *s, enum seccomp_set set, const char *program
                               .argv = {STR(SELFTEST_NAME), str_of(seccomp_set_name(set))},
                               .argc = 2,
                               .channel = true,
-                              .uid_slot = (uint32_t)(UID_SLOT_COUNT - 1 - (int)set),
+                              .uid_slot =
+                                  (uint32_t)(UID_SLOT_COUNT + UID_SLOT_OWN_COUNT - 1 - (int)set),
                               .pass_fd = -1};
-    if (child_start(s, &r, -1, -1, t, &t->why) < 0)
+    if (child_start(s, &r, -1, -1, CHILD_TEST, &t->why) < 0)
         t->is_done = true;
 }
 
@@ -67,13 +68,13 @@ int test_run_all(struct spawn *s, struct err *err)
 void test_told(struct child *c, int call)
 {
     if (call >= 0 && call < SELFTEST_CALLS)
-        c->test->told.calls[call] = true;
+        c->spawn->tests[c->plan.seccomp].told.calls[call] = true;
 }
 
 void test_gone(struct child *c)
 {
     struct selftest_result results[SELFTEST_MAX];
-    struct test *t = c->test;
+    struct test *t = &c->spawn->tests[c->plan.seccomp];
     ssize_t n = 0;
 
     t->is_done = true;

@@ -23,7 +23,8 @@ static void tell_denied(struct child *c, const struct seccomp_notif *n, const ch
 {
     struct wire_out o;
 
-    if (c->spawn->stopping || wire_notify(c->spawn->wire, &o, "process/denied") < 0)
+    if (c->spawn->stopping || c->kind != CHILD_ASKED ||
+        wire_notify(c->spawn->wire, &o, "process/denied") < 0)
         return;
     jout_m_cstr(&o.j, "key", c->key);
     jout_m_cstr(&o.j, "call", name);
@@ -58,7 +59,7 @@ static void refuse(struct child *c, const struct seccomp_notif *n)
 {
     struct seccomp_answer a = seccomp_set_answer(c->plan.seccomp, n->data.nr);
 
-    if (c->test != NULL) { /* the very same walls, but it lives on to try the next */
+    if (c->kind == CHILD_TEST) { /* the very same walls, but it lives on to try the next */
         test_told(c, n->data.nr);
         answer(c, n->id, a.number, 0);
         return;
@@ -133,8 +134,6 @@ static int take_listener(struct child *c, int number, struct err *err)
     return n < 0 ? err_sys(err, (int)-n, "answer") : 0;
 }
 
-static void is_running(struct child *c);
-
 /* ---- start
  * ---------------------------------------------------------------------------------------------------
  */
@@ -183,14 +182,20 @@ static int attach_ours(struct child *c, struct err *err)
 }
 
 /* Its walls stand and its program runs: answered, and its channel handed out. */
-static void is_running(struct child *c)
+void watch_running(struct child *c)
 {
     struct err err = ERR_INIT;
     struct buf result;
 
-    if (c->test != NULL) {
+    if (c->kind == CHILD_TEST) {
         c->state = CHILD_RUNNING;
         return; /* its timer goes on: a test that hangs is killed */
+    }
+    if (c->kind == CHILD_WARM) {
+        c->state = CHILD_RUNNING;
+        ev_timer_stop(c->timer);
+        warm_ready(c);
+        return;
     }
     c->is_ready = true;
     if (!has_room(c) && ev_timer_set(c->timer, 1) == 0)
@@ -224,7 +229,7 @@ static void on_report(struct child *c, const struct report *r, struct err *err)
         if (take_listener(c, r->number, err) < 0)
             (void)err_wrap(err, "layer %s", layer_name(LAYER_SECCOMP));
         else if (c->plan.profile == PROFILE_STRICT)
-            is_running(c); /* behind its last wall; elsewhere the exec is still to come */
+            watch_running(c); /* behind its last wall; elsewhere the exec is still to come */
         return;
     }
     (void)err_set(err, r->number > 0 ? r->number : EPROTO, "layer %s: %.*s",
@@ -249,7 +254,7 @@ static void on_start(void *arg, struct ev_io *io UNUSED, int fd, uint32_t events
         if (c->state == CHILD_RUNNING || c->is_ready)
             return;
         if (n == 0 && c->listener >= 0 && c->state == CHILD_STARTING) {
-            is_running(c);
+            watch_running(c);
             return;
         }
         (void)err_set(&err, EPROTO, "ended before its walls stood");
@@ -301,7 +306,7 @@ static void read_last(struct child *c)
     close_start(c);
     /* Ran and ended within one pass: it is told as started, then as ended. */
     if (n == 0 && c->listener >= 0 && c->why.number == 0 && !c->is_ready)
-        is_running(c);
+        watch_running(c);
 }
 
 static void begin_to_leave(struct child *c)
@@ -335,13 +340,13 @@ static void on_timer(void *arg, struct ev_timer *t UNUSED)
         return;
     }
     if (c->is_ready && !c->answered) {
-        is_running(c);
+        watch_running(c);
         if (c->has_ended && (c->answered || c->state == CHILD_FAILED))
             begin_to_leave(c);
         return;
     }
     (void)err_set(&err, ETIMEDOUT, "its walls did not stand within %d s", CHILD_START_MS / 1000);
-    if (c->test != NULL)
+    if (c->kind == CHILD_TEST)
         c->state = CHILD_STARTING;
     child_fail(c, &err);
 }

@@ -441,6 +441,123 @@ static void test_many(void **state)
     }
 }
 
+/* ---- workers that wait
+ * ------------------------------------------------------------------------------ */
+
+static int64_t features_number; /* of the last answer */
+
+static void on_features(void *arg, struct wire *w UNUSED, const struct wire_message *m)
+{
+    bool *done = arg;
+    const struct json *ready = json_path(m->result, "warm.ready");
+    must(m->kind == WIRE_RESULT && ready != NULL && json_is(ready, JSON_INT));
+    features_number = ready->integer;
+    *done = true;
+}
+
+static void wait_ready(int64_t count)
+{
+    features_number = -1;
+    while (features_number != count) {
+        bool done = false;
+        struct wire_out o;
+        must(wire_call_begin(spawner_wire(lab.spawner), &o, "host/features") == 0);
+        must(wire_call_end(spawner_wire(lab.spawner), &o, 0, on_features, &done, NULL, NULL) == 0);
+        while (!done)
+            must(ev_once(lab.ev, -1, NULL) >= 0);
+    }
+}
+
+/* What reeve-spawn has started and not yet reaped: " 12 13 ". */
+static void read_children(char list[SPAWN_LAB_TEXT])
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)lab.spawn_pid,
+                   (int)lab.spawn_pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        skip(); /* no such list here */
+    list[0] = ' ';
+    (void)spawn_lab_read(fd, list + 1);
+    (void)close(fd);
+}
+
+static void test_prestart(void **state)
+{
+    (void)state;
+    struct spawn_one a, b, cold;
+    struct err err = ERR_INIT;
+    char path[1024], c;
+    (void)snprintf(path, sizeof(path), "%s", spawn_lab_program("tests/escape-inside"));
+    char *inside = realpath(path, NULL);
+    if (inside == NULL)
+        skip();
+    struct start_request r = {.key = STR("a"),
+                              .profile = PROFILE_STRICT,
+                              .program = str_of(inside),
+                              .argv = {STR("inside"), STR("strict"), STR("wait")},
+                              .argc = 3,
+                              .channel = true,
+                              .uid_slot = UID_SLOT_RUNS,
+                              .pass_fd = -1};
+    static char before[SPAWN_LAB_TEXT + 1];
+    char pid[16];
+    assert_int_equal(spawner_prestart(lab.spawner, &r, 2, &err), 0);
+    wait_ready(2);
+    read_children(before);
+    start(&a, &r);
+    (void)snprintf(pid, sizeof(pid), " %d ", (int)a.info.pid);
+    assert_non_null(strstr(before, pid)); /* it was there before it was asked for */
+    wait_ready(2);                        /* another takes its place */
+    r.key = STR("b");
+    start(&b, &r);
+    assert_true(a.info.pid != b.info.pid);
+    assert_int_equal(read(a.info.channel, &c, 1), 1); /* both run, each on a channel of its own */
+    assert_int_equal(read(b.info.channel, &c, 1), 1);
+    /* what asks for anything else is not given one */
+    wait_ready(2);
+    r.key = STR("cold");
+    r.limits.open_files = 33;
+    start(&cold, &r);
+    wait_ready(2);
+    fd_close(&a.info.channel); /* it ends by itself, and is told of under its new name */
+    spawn_lab_until_over(&a);
+    assert_false(a.exit.exit.by_signal);
+    spawner_kill(b.handle);
+    spawn_lab_until_over(&b);
+    spawner_kill(cold.handle);
+    spawn_lab_until_over(&cold);
+    spawn_lab_release(&a);
+    spawn_lab_release(&b);
+    spawn_lab_release(&cold);
+    assert_int_equal(spawner_prestart(lab.spawner, &r, 0, &err), 0);
+    wait_ready(0);
+    free(inside);
+}
+
+/* One that does not get behind its walls is not tried for ever. */
+static void test_prestart_broken(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct start_request r = {.key = STR("a"),
+                              .profile = PROFILE_STRICT,
+                              .program = STR("/bin/sh"),
+                              .argv = {STR("sh")},
+                              .argc = 1,
+                              .channel = true,
+                              .uid_slot = UID_SLOT_RUNS,
+                              .pass_fd = -1};
+    assert_int_equal(spawner_prestart(lab.spawner, &r, 2, &err), 0);
+    struct spawn_one o;
+    for (int i = 0; i < 20; i++) {
+        run_shell(&o, "true");
+        spawn_lab_release(&o);
+    }
+    wait_ready(0);
+    assert_int_equal(spawner_prestart(lab.spawner, &r, 0, &err), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ends),
@@ -458,6 +575,8 @@ int main(void)
                                        cmocka_unit_test(test_kill_takes_all),
                                        cmocka_unit_test(test_abandon),
                                        cmocka_unit_test(test_out_of_memory),
-                                       cmocka_unit_test(test_many)};
+                                       cmocka_unit_test(test_many),
+                                       cmocka_unit_test(test_prestart),
+                                       cmocka_unit_test(test_prestart_broken)};
     return cmocka_run_group_tests(tests, open_lab, close_lab);
 }
