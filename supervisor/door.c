@@ -10,24 +10,12 @@
 #include "policy/text/diag.h"
 #include "supervisor/access.h"
 #include "supervisor/audit.h"
+#include "supervisor/caller.h"
 #include "supervisor/gate.h"
 #include "supervisor/helper.h"
 #include "supervisor/helpers.h"
+#include "supervisor/switches.h"
 #include "supervisor/trigger.h"
-
-#define GROUPS_MAX 64
-
-struct caller {
-    struct reeved *rv;
-    struct wire *w;
-    const struct json *id, *params;
-    struct arena *arena;
-    int64_t uid;
-    gid_t gids[GROUPS_MAX];
-    size_t gid_count;
-    char name[80]; /* a person's name, or "uid/1001" */
-    struct strs teams;
-};
 
 /* What went wrong, as the code that reeve-control makes an HTTP status of. */
 static int refuse(const struct caller *c, int e, const struct err *err)
@@ -50,6 +38,37 @@ static int failed(const struct caller *c, int e, const struct err *err)
     if (store_is_broken(c->rv->store))
         reeved_fatal(c->rv, err);
     return refuse(c, e, err);
+}
+
+int caller_refuse(const struct caller *c, int e, const struct err *err)
+{
+    return refuse(c, e, err);
+}
+
+int caller_failed(const struct caller *c, int e, const struct err *err)
+{
+    return failed(c, e, err);
+}
+
+int caller_busy(const struct caller *c, int64_t after_ms, const struct err *err)
+{
+    struct buf text;
+    struct jout j;
+    struct err why = ERR_INIT;
+    buf_init(&text, 4096);
+    jout_begin(&j, &text);
+    jout_object(&j);
+    jout_m_i64(&j, "code", WIRE_E_LIMIT);
+    jout_m_cstr(&j, "message", err->text);
+    jout_name(&j, "data");
+    jout_object(&j);
+    jout_m_i64(&j, "retryAfterMs", after_ms);
+    jout_object_end(&j);
+    jout_object_end(&j);
+    int e = jout_end(&j);
+    e = e < 0 ? refuse(c, -EAGAIN, err) : wire_error_raw(c->w, c->id->raw, buf_str(&text), &why);
+    buf_release(&text);
+    return e;
 }
 
 /* ---- events
@@ -83,6 +102,8 @@ static int do_event(struct caller *c, struct err *err)
     if (json_str_or(c->params, "workflow", STR_NONE, &t.workflow, err) < 0)
         return refuse(c, -EINVAL, err);
     int e = trigger_accept(c->rv, &t, &res, err);
+    if (e == -EAGAIN)
+        return caller_busy(c, res.retry_after_ms, err);
     if (e < 0)
         return failed(c, e, err);
     if (res.denied.number && !res.run_count && !res.woken)
@@ -133,6 +154,8 @@ static int change_run(struct caller *c, enum life_event event, const char *verb,
         r->rec.failures = 0;
     if (e >= 0)
         e = run_event(r, event, reason, err);
+    if (e >= 0 && event == LIFE_PAUSE)
+        e = switches_run_paused(r, str_of(c->name), str_slice(why, 0, 240), err);
     if (e == -EPERM)
         e = -EALREADY; /* not a matter of rights: the run's state does not allow it */
     snprintf(subject, sizeof(subject), "run/%" PRId64, id);
@@ -313,6 +336,7 @@ static int do_status(struct caller *c, struct err *err)
         put_set(rv->shadow, &o);
         jout_object_end(&o.j);
     }
+    switches_put(rv, &o.j);
     jout_name(&o.j, "helpers");
     jout_array(&o.j);
     helper_put_status(rv->egress, &o.j);
@@ -375,7 +399,8 @@ static const struct {
     {"run/pause", ROLE_OPERATOR, do_pause},     {"run/resume", ROLE_OPERATOR, do_resume},
     {"run/redrive", ROLE_OPERATOR, do_redrive}, {"approval/decide", ROLE_APPROVER, do_decide},
     {"store/backup", ROLE_ADMIN, do_backup},    {"policy/load", ROLE_ADMIN, do_load},
-    {"status", ROLE_VIEWER, do_status},         {"doctor", ROLE_VIEWER, do_doctor},
+    {"switch/stop", ROLE_OPERATOR, door_stop},  {"switch/go", ROLE_OPERATOR, door_go},
+    {"queue", ROLE_VIEWER, door_queue},         {"status", ROLE_VIEWER, do_status},         {"doctor", ROLE_VIEWER, do_doctor},
 };
 
 static int read_caller(struct caller *c, const struct json *peer, struct err *err)
@@ -388,7 +413,7 @@ static int read_caller(struct caller *c, const struct json *peer, struct err *er
         return err_set(err, EINVAL, "peer: ids out of range");
     c->gids[c->gid_count++] = (gid_t)gid;
     for (size_t i = 0;
-         json_is(gids, JSON_ARRAY) && i < gids->array.count && c->gid_count < GROUPS_MAX; i++)
+         json_is(gids, JSON_ARRAY) && i < gids->array.count && c->gid_count < CALLER_GROUPS_MAX; i++)
         if (gids->array.items[i].type == JSON_INT)
             c->gids[c->gid_count++] = (gid_t)gids->array.items[i].integer;
     const struct person *p = access_person(c->rv->house, c->uid);

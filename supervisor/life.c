@@ -23,7 +23,7 @@ static const char *const event_names[] = {
     [LIFE_WAKE] = "wake",       [LIFE_DONE] = "done",       [LIFE_ERROR] = "error",
     [LIFE_RETRY] = "retry",     [LIFE_LOST] = "lost",       [LIFE_EXHAUSTED] = "exhausted",
     [LIFE_REFUSED] = "refused", [LIFE_CANCEL] = "cancel",   [LIFE_PAUSE] = "pause",
-    [LIFE_RESUME] = "resume",   [LIFE_REDRIVE] = "redrive", [LIFE_RESTART] = "restart",
+    [LIFE_RESUME] = "resume",   [LIFE_REDRIVE] = "redrive", [LIFE_RESTART] = "restart",   [LIFE_HOLD] = "hold",
 };
 _Static_assert(ARRAY_LEN(event_names) == LIFE_EVENT_COUNT, "every event has a name");
 

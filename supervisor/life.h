@@ -22,6 +22,7 @@ enum life_event {
     LIFE_RESUME,
     LIFE_REDRIVE,
     LIFE_RESTART,   /* the supervisor itself started anew */
+    LIFE_HOLD,      /* its workflow, its tenant or everything was stopped */
     LIFE_EVENT_COUNT
 };
 

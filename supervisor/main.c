@@ -14,7 +14,9 @@
 #include "supervisor/audit.h"
 #include "supervisor/confine.h"
 #include "supervisor/helpers.h"
+#include "supervisor/queue.h"
 #include "supervisor/runs.h"
+#include "supervisor/switches.h"
 
 #define HOUSEKEEPING_MS (INT64_C(10) * 60 * 1000)
 #define LOCK_WAIT_MS    10000
@@ -369,6 +371,10 @@ static int go_on_from_store(struct reeved *rv, struct err *err)
         e = audit_note(rv, STR("reeve"), "reeved.start", STR("reeved"), STR(REEVE_VERSION), err);
     if (e >= 0)
         e = find_shadow(rv, err);
+    if (e >= 0)
+        e = switches_open(rv, err);
+    if (e >= 0)
+        e = queue_open(rv, err);
     if (e >= 0)
         e = runs_recover(rv, err);
     return e < 0 ? err_wrap(err, "recover") : 0;

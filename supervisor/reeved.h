@@ -12,6 +12,7 @@
  *   asking   facts for policy          waits    timers, events, children
  *   tool/mcp tool servers              model    model routes, over reeve-egress
  *   helper   egress and control        door     what control asks for
+ *   queue    what starts next        switches  what must not start
  *   outbox   commit, then send         audit    who did what
  */
 #ifndef REEVE_SUPERVISOR_REEVED_H
@@ -29,6 +30,8 @@
 struct run;
 struct helper;
 struct tool_server;
+struct queue;
+struct switches;
 
 #define RUN_BUCKETS 1024
 #define RUN_MESSAGE_ARENA (96u << 20) /* at most, for a message of 16 MiB and its tree */
@@ -48,7 +51,9 @@ struct reeved {
     int control_listen;    /* the control socket, kept for each start of reeve-control */
     struct tool_server *servers; /* tool.c */
     struct run *runs[RUN_BUCKETS]; /* those in memory, by id */
-    int live_workers;
+    int live_workers;      /* kept by queue.c */
+    struct queue *queue;
+    struct switches *switches;
     struct ev_timer *schedule; /* set when something may be startable or due */
     struct ev_timer *housekeeping;
     int64_t *changed;      /* runs that changed since the last commit: told to control */

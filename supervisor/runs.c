@@ -8,6 +8,8 @@
 #include "supervisor/audit.h"
 #include "supervisor/broker.h"
 #include "supervisor/effect.h"
+#include "supervisor/queue.h"
+#include "supervisor/switches.h"
 #include "supervisor/waits.h"
 #include "supervisor/worker.h"
 
@@ -220,6 +222,7 @@ int run_event(struct run *r, enum life_event e, const char *reason, struct err *
         return err_set(err, EPERM, "run %" PRId64 " is %s: it cannot be told to %s", r->rec.id,
                        run_state_name(r->rec.state), life_event_name(e));
     enum run_state before = r->rec.state;
+    bool was_new = queue_is_new(&r->rec), was_paused = r->rec.wait == WAIT_PAUSED;
     r->rec.state = cell.next;
     r->users++;
     int rc = 0;
@@ -229,6 +232,10 @@ int run_event(struct run *r, enum life_event e, const char *reason, struct err *
         rc = actions[cell.action](r, err);
     if (rc >= 0)
         rc = run_save(r, err);
+    if (rc >= 0 && was_paused && r->rec.wait != WAIT_PAUSED)
+        rc = switches_run_goes(r, err);
+    if (rc >= 0)
+        rc = queue_moved(r, was_new, before, err);
     if (rc >= 0 && cell.next != before && (run_state_is_final(cell.next) || before == RUN_QUEUED))
         rc = audit_run(r, life_event_name(e), err);
     log_debug(&r->rv->log, "run %" PRId64 ": %s, %s -> %s%s%s", r->rec.id, life_event_name(e),
@@ -388,37 +395,15 @@ static int on_id(void *arg, const struct store_run *rec)
     return 0;
 }
 
-static int64_t live_of_workflow(const struct reeved *rv, struct str workflow)
+/* rate_ms: when a rate allows more; 0: none is waited for. */
+static int next_wake(struct reeved *rv, int64_t rate_ms, struct err *err)
 {
-    int64_t n = 0;
-    for (size_t i = 0; i < RUN_BUCKETS; i++)
-        for (const struct run *r = rv->runs[i]; r; r = r->next)
-            n += r->process && str_eq(r->rec.workflow, workflow);
-    return n;
-}
-
-static void start_one(struct reeved *rv, int64_t id)
-{
-    struct err err = ERR_INIT;
-    struct run *r;
-    if (run_get(rv, id, &r, &err) < 0) {
-        log_error(&rv->log, "start run %" PRId64 ": %s", id, err.text);
-        return;
-    }
-    /* A worker that is still leaving holds the run's place and its user id. */
-    if (r->rec.state == RUN_QUEUED && !r->process &&
-        live_of_workflow(rv, r->rec.workflow) < r->version->workflow.concurrency)
-        run_must_event(r, LIFE_START, "");
-    run_put(r);
-}
-
-static int next_wake(struct reeved *rv, struct err *err)
-{
-    int64_t wake;
+    int64_t wake, in = rate_ms ? rate_ms : INT64_MAX;
     int e = store_next_wake(rv->store, &wake, err);
-    if (e < 0 || !wake)
+    if (e >= 0 && wake)
+        in = MIN(in, MAX(wake - reeved_now(rv), 0));
+    if (e < 0 || in == INT64_MAX || ev_timer_is_set(rv->schedule)) /* set: again at once */
         return e;
-    int64_t in = MAX(wake - reeved_now(rv), 0);
     return ev_timer_set(rv->schedule, MIN(in, PARKED_WAKE_MAX_MS));
 }
 
@@ -433,18 +418,13 @@ void runs_on_schedule(void *arg, struct ev_timer *t)
     int e = store_runs_due(rv->store, reeved_now(rv), SCHEDULE_BATCH, on_id, &due, &err);
     for (size_t i = 0; e >= 0 && i < due.count; i++)
         run_wake(rv, due.id[i], NULL);
-    int64_t after = 0;
-    while (e >= 0 && rv->live_workers < rv->options->workers) {
-        struct ids q = {0};
-        e = store_runs(rv->store, 1u << RUN_QUEUED, after, SCHEDULE_BATCH, on_id, &q, &err);
-        for (size_t i = 0; i < q.count && rv->live_workers < rv->options->workers; i++)
-            start_one(rv, q.id[i]);
-        if (q.count < SCHEDULE_BATCH)
-            break;
-        after = q.id[q.count - 1];
-    }
+    int64_t rate_ms = 0;
     if (e >= 0)
-        e = next_wake(rv, &err);
+        e = switches_sweep(rv, &err);
+    if (e >= 0)
+        e = queue_pass(rv, &rate_ms, &err);
+    if (e >= 0)
+        e = next_wake(rv, rate_ms, &err);
     if (e < 0)
         reeved_fatal(rv, &err);
 }

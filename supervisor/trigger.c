@@ -5,6 +5,7 @@
 
 #include "supervisor/asking.h"
 #include "supervisor/audit.h"
+#include "supervisor/queue.h"
 #include "supervisor/waits.h"
 
 /* ---- the envelope
@@ -128,11 +129,20 @@ static int add_run(struct reeved *rv, const struct trigger *t, const struct work
                             .created_ms = reeved_now(rv)};
     int64_t id;
     char subject[32];
+    struct buf lane;
+    buf_init(&lane, 1024);
+    queue_lane(t->event, w->key, &lane);
+    run.lane = buf_str(&lane);
     int e = keep_version(rv, w, &run.version, err);
     if (e >= 0)
         e = new_trace_id(rv, run.trace_id, err);
     if (e >= 0)
+        e = queue_take_lane(rv, w, &run, err);
+    if (e >= 0)
         e = store_run_add(rv->store, &run, &id, err);
+    if (e >= 0)
+        queue_added(rv, &run);
+    buf_release(&lane);
     if (e < 0)
         return e;
     snprintf(subject, sizeof(subject), "run/%" PRId64, id);
@@ -202,19 +212,33 @@ static int start_one(struct reeved *rv, const struct trigger *t, const struct wo
     return e;
 }
 
+static bool starts(const struct trigger *t, const struct workflow *w, const struct store_event *ev)
+{
+    return t->workflow.len > 0 ? str_eq(w->name, t->workflow)
+                               : workflow_is_triggered(w, ev->type, ev->source, ev->subject);
+}
+
 static int start_all(struct reeved *rv, const struct trigger *t, const struct store_event *ev,
                      struct trigger_result *ret, struct err *err)
 {
     struct house *h = house_ref(rv->house);
     int e = 0;
-    for (size_t i = 0; e >= 0 && i < h->workflow_count && ret->run_count < TRIGGER_RUNS_MAX; i++) {
-        const struct workflow *w = &h->workflows[i];
-        bool named = t->workflow.len > 0;
-        if (named ? str_eq(w->name, t->workflow)
-                  : workflow_is_triggered(w, ev->type, ev->source, ev->subject))
-            e = start_one(rv, t, w, ev->id, ret, err);
-    }
+    for (size_t i = 0; e >= 0 && i < h->workflow_count && ret->run_count < TRIGGER_RUNS_MAX; i++)
+        if (starts(t, &h->workflows[i], ev))
+            e = start_one(rv, t, &h->workflows[i], ev->id, ret, err);
     house_unref(h);
+    return e;
+}
+
+/* All that the event would start must find room, or none of it is taken: a sender that comes again
+ * then starts each once. */
+static int has_room(struct reeved *rv, const struct trigger *t, const struct store_event *ev,
+                    struct trigger_result *ret, struct err *err)
+{
+    int e = 0;
+    for (size_t i = 0; e >= 0 && i < rv->house->workflow_count && !t->parent; i++)
+        if (starts(t, &rv->house->workflows[i], ev))
+            e = queue_has_room(rv, &rv->house->workflows[i], &ret->retry_after_ms, err);
     return e;
 }
 
@@ -248,7 +272,11 @@ int trigger_accept(struct reeved *rv, const struct trigger *t, struct trigger_re
         json_want_str(t->event, "type", &ev.type, err) < 0 ||
         json_str_or(t->event, "subject", STR_NONE, &ev.subject, err) < 0)
         return -EBADMSG;
-    int e = store_event_add(rv->store, &ev, &ret->event, &ret->duplicate, err);
+    int e = store_event_find(rv->store, ev.source, ev.event_id, &ret->event, err);
+    if (e == 0)
+        e = has_room(rv, t, &ev, ret, err);
+    if (e >= 0)
+        e = store_event_add(rv->store, &ev, &ret->event, &ret->duplicate, err);
     if (e < 0)
         return e;
     ev.id = ret->event;

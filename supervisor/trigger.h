@@ -27,10 +27,12 @@ struct trigger_result {
     int64_t runs[TRIGGER_RUNS_MAX];
     size_t run_count;
     size_t woken;
+    int64_t retry_after_ms; /* of -EAGAIN */
     struct err denied; /* number 0, or why the last workflow that policy kept from starting was */
 };
 
 /* -EBADMSG: not an event, with what is wrong; -ENOENT: no such workflow; -EPERM: policy (a named workflow);
+ * -EAGAIN: a queue is full, and nothing was recorded (a child is part of what was let in, and always has room);
  * others are failures of ours. */
 int trigger_accept(struct reeved *rv, const struct trigger *t, struct trigger_result *ret, struct err *err);
 /* Are these the attributes that a CloudEvent must have? */

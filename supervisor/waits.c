@@ -405,8 +405,9 @@ static int emit(struct run *r, const struct step_ask *q, struct arena *a, struct
     if (e < 0 || (e = step_begin(r, q, STEP_INTENT, NULL, &s, err)) < 0)
         return e;
     e = trigger_accept(r->rv, &t, &res, err);
-    if (e == -EBADMSG)
-        return step_settle_error(r, s, STEP_FAILED, WIRE_E_PARAMS, err->text, err);
+    if (e == -EBADMSG || e == -EAGAIN)
+        return step_settle_error(r, s, STEP_FAILED,
+                                 e == -EAGAIN ? WIRE_E_LIMIT : WIRE_E_PARAMS, err->text, err);
     if (e < 0)
         return e;
     s->rec.child = res.event;

@@ -5,6 +5,7 @@
 
 #include "supervisor/broker.h"
 #include "supervisor/helper.h"
+#include "supervisor/queue.h"
 
 #define LEAVE_MS 2000
 
@@ -52,7 +53,7 @@ void worker_drop(struct run *r)
 {
     forget_wire(r);
     if (r->process) {
-        r->rv->live_workers--;
+        queue_worker(r, -1);
         spawner_abandon(r->process);
     }
     r->process = NULL;
@@ -138,7 +139,7 @@ static void on_started(void *arg, struct started *p, const struct started_info *
     r->users++;
     if (!info) {
         r->process = NULL;
-        rv->live_workers--;
+        queue_worker(r, -1);
         if (r->rec.state == RUN_STARTING) /* INV-02: no walls, no run */
             run_must_event(r, LIFE_REFUSED, why->text);
         run_put(r);
@@ -168,7 +169,7 @@ static void on_exit_told(void *arg, struct started *p, const struct started_exit
     char how[PROC_EXIT_TEXT], text[PROC_EXIT_TEXT + 64];
     r->users++;
     r->process = NULL;
-    r->rv->live_workers--;
+    queue_worker(r, -1);
     forget_wire(r);
     proc_exit_text(&e->exit, how);
     snprintf(text, sizeof(text), "the worker %s%s", how,
@@ -250,7 +251,7 @@ int worker_start(struct run *r, struct err *err)
     int e = spawner_start(rv->spawner, &q, &owner, &r->process, err);
     if (e < 0)
         return err_wrap(err, "run %" PRId64 ": start worker", r->rec.id);
-    rv->live_workers++;
+    queue_worker(r, 1);
     return ev_timer_set(r->clock, r->version->workflow.limits.start_ms) < 0
                ? err_sys(err, ENOMEM, "run %" PRId64, r->rec.id)
                : 0;

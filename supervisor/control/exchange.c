@@ -37,9 +37,11 @@ void exchange_json(struct exchange *x, unsigned status, struct buf *body)
                    &(struct answer){.status = status, .content_type = "application/json"}, body);
 }
 
+/* after_ms: when to come again; 0: no word on it. */
 static void problem(struct exchange *x, unsigned status, struct str detail,
-                    const struct json *diagnostics)
+                    const struct json *diagnostics, int64_t after_ms)
 {
+    char after[24];
     struct buf body;
     struct jout j;
     buf_init(&body, ANSWER_MAX_BYTES);
@@ -59,6 +61,10 @@ static void problem(struct exchange *x, unsigned status, struct str detail,
         a.allow = x->match.allow;
     if (status == 503)
         a.retry_after = "1";
+    if (after_ms > 0) { /* whole seconds, upwards */
+        snprintf(after, sizeof(after), "%" PRId64, MIN(after_ms, 86400000) / 1000 + (after_ms % 1000 != 0));
+        a.retry_after = after;
+    }
     request_answer(x->request, &a, &body);
 }
 
@@ -70,7 +76,7 @@ void exchange_problem(struct exchange *x, unsigned status, const char *fmt, ...)
     va_start(ap, fmt);
     buf_vfmt(&text, fmt, ap);
     va_end(ap);
-    problem(x, status, buf_str(&text), NULL);
+    problem(x, status, buf_str(&text), NULL, 0);
     buf_release(&text);
 }
 
@@ -88,7 +94,7 @@ void exchange_error(struct exchange *x, int number, const struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(MAP); i++)
         if (MAP[i].number == -number)
             status = MAP[i].status;
-    problem(x, status, str_of(err->text[0] ? err->text : err_name(-number)), NULL);
+    problem(x, status, str_of(err->text[0] ? err->text : err_name(-number)), NULL, 0);
 }
 
 void exchange_wire_error(struct exchange *x, const struct wire_message *m)
@@ -108,10 +114,11 @@ void exchange_wire_error(struct exchange *x, const struct wire_message *m)
     const struct json *diagnostics = json_get(m->data, "diagnostics");
     if (diagnostics && status == 400)
         status = 422; /* what was sent is well-formed; what it names is not good */
-    problem(x, status, m->text, diagnostics);
+    const struct json *after = json_get(m->data, "retryAfterMs");
+    problem(x, status, m->text, diagnostics, json_is(after, JSON_INT) ? after->integer : 0);
 }
 
 void exchange_diagnostics(struct exchange *x, const char *detail, const struct json *diagnostics)
 {
-    problem(x, 422, str_of(detail), diagnostics);
+    problem(x, 422, str_of(detail), diagnostics, 0);
 }

@@ -176,6 +176,33 @@ int serve_redrive(struct exchange *x, struct err *err)
     return change_run(x, "run/redrive", err);
 }
 
+/* ---- order ----------------------------------------------------------------------------------- */
+
+int serve_stop(struct exchange *x, struct err *err)
+{
+    static const struct member MEMBERS[] = {
+        {"scope", JSON_STRING, true, false},
+        {"name", JSON_STRING, false, false},
+        {"state", JSON_STRING, false, false},
+        {"reason", JSON_STRING, false, false},
+    };
+    return change(x, "switch/stop", NULL, MEMBERS, ARRAY_LEN(MEMBERS), do_ms(x), err);
+}
+
+int serve_go(struct exchange *x, struct err *err)
+{
+    static const struct member MEMBERS[] = {
+        {"scope", JSON_STRING, true, false},
+        {"name", JSON_STRING, false, false},
+    };
+    return change(x, "switch/go", NULL, MEMBERS, ARRAY_LEN(MEMBERS), do_ms(x), err);
+}
+
+int serve_queue(struct exchange *x, struct err *err)
+{
+    return change(x, "queue", NULL, NULL, 0, do_ms(x), err);
+}
+
 /* ---- approvals ------------------------------------------------------------------------------- */
 
 /* {"happened": true, "result": any} or {"happened": false}: what a person found out about an effect

@@ -55,6 +55,13 @@ int serve_workflows(struct exchange *x, struct err *err)
     return res < 0 ? res : end(&r, view_workflows(x->control->view, &r.j, err), err);
 }
 
+int serve_switches(struct exchange *x, struct err *err)
+{
+    struct reading r;
+    int res = begin(&r, x, err);
+    return res < 0 ? res : end(&r, view_switches(x->control->view, &r.j, err), err);
+}
+
 int serve_runs(struct exchange *x, struct err *err)
 {
     struct reading r;

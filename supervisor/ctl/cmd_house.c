@@ -212,6 +212,27 @@ static void put_policy(struct ctl *c, const struct json *policy)
     buf_char(&c->out, '\n');
 }
 
+/* What is stopped: a line each, where it cannot be overlooked. */
+static void put_stopped(struct ctl *c, const struct json *list)
+{
+    for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count; i++) {
+        const struct json *w = &list->array.items[i];
+        bool is_all = str_is(show_str(w, "scope"), "all");
+        style_put(&c->out, &c->style, INK_DIM, "  %-10s", i ? "" : "stopped");
+        style_foreign(&c->out, &c->style, INK_RED,
+                      is_all ? STR("everything") : show_str(w, "scope"), 20);
+        buf_cstr(&c->out, is_all ? "" : " ");
+        style_foreign(&c->out, &c->style, INK_RED, show_str(w, "name"), 64);
+        buf_cstr(&c->out, " is ");
+        style_foreign(&c->out, &c->style, INK_PLAIN, show_str(w, "state"), 20);
+        buf_cstr(&c->out, " by ");
+        style_foreign(&c->out, &c->style, INK_PLAIN, show_str(w, "who"), 64);
+        buf_cstr(&c->out, show_str(w, "why").len ? ": " : "");
+        style_foreign(&c->out, &c->style, INK_PLAIN, show_str(w, "why"), 200);
+        buf_char(&c->out, '\n');
+    }
+}
+
 static void put_status(struct ctl *c, const struct json *s)
 {
     char text[STYLE_TEXT];
@@ -226,6 +247,7 @@ static void put_status(struct ctl *c, const struct json *s)
         put_counts(c, "waiting", json_get(store, "waiting"));
     style_put(&c->out, &c->style, INK_DIM, "  %-10s", "approvals");
     buf_fmt(&c->out, "%" PRId64 " open\n", show_i64(store, "approvalsOpen"));
+    put_stopped(c, json_get(s, "switches"));
     put_policy(c, json_get(s, "policy"));
     style_put(&c->out, &c->style, INK_DIM, "  %-10s", "store");
     buf_fmt(&c->out, "%s\n", style_bytes(bytes ? bytes : show_i64(store, "storeBytes"), text));

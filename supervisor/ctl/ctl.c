@@ -97,6 +97,8 @@ static int code_of(int status)
         return CTL_NOT_FOUND;
     case 403:
         return CTL_DENIED;
+    case 429:
+        return CTL_BUSY;
     case 503:
     case 504:
         return CTL_UNREACHABLE;

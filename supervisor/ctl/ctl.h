@@ -2,7 +2,8 @@
  * ctl.h: reeve, the operators' command: what its commands share. A client of the control API and of
  * nothing else; offline work (policy, sandbox, doctor) needs no daemon.
  *
- * Exit codes: 0 good, 1 failed, 2 used wrongly, 3 not found, 4 not allowed, 5 the daemon cannot be reached.
+ * Exit codes: 0 good, 1 failed, 2 used wrongly, 3 not found, 4 not allowed, 5 the daemon cannot be reached,
+ * 6 not taken for now (a queue is full): try again later.
  */
 #ifndef REEVE_CTL_CTL_H
 #define REEVE_CTL_CTL_H
@@ -20,6 +21,7 @@ enum exit_code {
     CTL_NOT_FOUND = 3,
     CTL_DENIED = 4,
     CTL_UNREACHABLE = 5,
+    CTL_BUSY = 6,
 };
 
 #define CTL_SOCKET_DEFAULT "/run/reeve/control.sock"

@@ -9,7 +9,7 @@
  * -EUCLEAN damaged page, -EIO, -ENOMEM.
  *
  * Shapes. Times are RFC 3339 strings, null when not yet. "cost" is a number in whole units of money.
- *  RUN   {run, tenant, workflow, version(hex), state, wait, wakeAt, reason, parent:{run,step}|null, depth, traceId,
+ *  RUN   {run, tenant, workflow, version(hex), state, wait, wakeAt, reason (of a queued one: what holds it), key, parent:{run,step}|null, depth, traceId,
  *         attempt, failures, cancel, createdAt, startedAt, endedAt, event:{id,source,eventId,type,subject},
  *         steps, toolCalls, modelCalls, inputTokens, outputTokens, cost}
  *  STEP  {run, seq, kind, key, occurrence, state, attempt, tries, error(bool), reason, askedAt, beganAt, endedAt,
@@ -95,6 +95,8 @@ int view_policy(struct view *v, struct str digest, struct jout *out, struct err 
 /* {"differences":[{ask, tenant, workflow, allow (the shadow's word), policies, policiesInForce, count, lastRun, lastSeq,
  *  lastAt}]}: where the shadow set decided otherwise since then, most frequent first */
 int view_shadow(struct view *v, int64_t since_ms, struct jout *out, struct err *err) NODISCARD;
+/* {"switches":[{scope, name, state, who, why, at, ending}]}, the widest first; paused runs among them */
+int view_switches(struct view *v, struct jout *out, struct err *err) NODISCARD;
 /* {"runs":{queued:n, ..., dead:n}, "waiting":{timer:n, ...}, "approvalsOpen":n, "storeBytes":n} */
 int view_counts(struct view *v, struct jout *out, struct err *err) NODISCARD;
 

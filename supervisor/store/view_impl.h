@@ -37,6 +37,7 @@ void out_doc_text(struct view *v, struct jout *out, const char *name, struct str
 void out_counts(struct jout *out, const char *name, const int64_t *counts, size_t n, const char *(*name_of)(int));
 
 /* Members of objects that are open. */
+int queued_reason(struct view *v, const struct store_run *run, struct jout *out, struct err *err) NODISCARD;
 int run_members(struct view *v, const struct store_run *r, struct jout *out, struct err *err) NODISCARD;
 int event_member(struct view *v, int64_t event, bool whole, struct jout *out, struct err *err) NODISCARD;
 int view_run_row(struct view *v, int64_t id, struct arena *a, struct store_run *ret, struct err *err) NODISCARD;

@@ -76,7 +76,12 @@ static int members(struct view *v, const struct store_run *r, bool whole, struct
     jout_m_cstr(out, "state", run_state_name(r->state));
     jout_m_cstr(out, "wait", run_wait_name(r->wait));
     out_time(out, "wakeAt", r->wake_ms);
-    out_text(out, "reason", r->reason);
+    int done = 0;
+    if (r->state == RUN_QUEUED)
+        done = queued_reason(v, r, out, err);
+    else
+        out_text(out, "reason", r->reason);
+    out_text(out, "key", r->lane);
     parent_member(r, out);
     jout_m_i64(out, "depth", r->depth);
     jout_m_cstr(out, "traceId", r->trace_id);
@@ -86,7 +91,8 @@ static int members(struct view *v, const struct store_run *r, bool whole, struct
     out_time(out, "createdAt", r->created_ms);
     out_time(out, "startedAt", r->started_ms);
     out_time(out, "endedAt", r->ended_ms);
-    int done = event_member(v, r->event, whole, out, err);
+    if (done >= 0)
+        done = event_member(v, r->event, whole, out, err);
     jout_m_i64(out, "steps", r->steps);
     jout_m_i64(out, "toolCalls", r->tool_calls);
     jout_m_i64(out, "modelCalls", r->model_calls);

@@ -1,0 +1,62 @@
+/*
+ * queue.h: which queued run starts next.
+ *
+ * Runs line up by workflow and tenant: a line. Of each line only the head is looked at, one look into an index
+ * of the store, so a pass costs as many looks as there are lines with something in them, however many runs
+ * wait. The choice among heads is queue_choose(), a pure function.
+ *
+ * Priority, limits, rate and bounds are what the newest files say, also for runs of older versions: they
+ * are the operator's hand on the tap, not part of what a run does.
+ */
+#ifndef REEVE_SUPERVISOR_QUEUE_H
+#define REEVE_SUPERVISOR_QUEUE_H
+
+#include "supervisor/runs.h"
+
+/* ---- pure ---------------------------------------------------------------------------------------- */
+
+struct queue_head { /* the first of a line */
+    int64_t id;     /* of the run; 0: none */
+    bool fresh;     /* never started: rates are for these */
+    bool stopped;   /* a switch holds it */
+    int64_t priority;
+    int64_t live, concurrency;               /* workers of the workflow */
+    int64_t tenant_live, tenant_concurrency; /* of its tenant; concurrency 0: no limit */
+    uint64_t tenant_turn;                    /* of its tenant's last start: rises from start to start */
+    int64_t rate_wait_ms;                    /* until the rate lets a fresh one start; 0: it does */
+};
+enum queue_why { QUEUE_READY, QUEUE_STOPPED, QUEUE_TENANT_FULL, QUEUE_WORKFLOW_FULL, QUEUE_RATE, QUEUE_EMPTY };
+enum queue_why queue_why(const struct queue_head *h);
+/* The head that starts next: highest priority; then the tenant with the fewest workers, then the one whose last
+ * start is longest ago; then the oldest run, begun ones first. n: none may. */
+size_t queue_choose(const struct queue_head *heads, size_t n);
+/* How long until another start, when the last but (count - 1) was at `nth_ms` (0: there was none). A clock
+ * that was set back costs one window at most. */
+int64_t queue_rate_wait_ms(int64_t nth_ms, int64_t window_ms, int64_t now_ms);
+/* The value at `path` ("event.data.customer") as a lane's name: its canonical JSON, or a digest of it where that
+ * is long. Empty where the event has none. Appends to out. */
+void queue_lane(const struct json *envelope, struct str path, struct buf *out);
+
+/* ---- the room -------------------------------------------------------------------------------------- */
+
+struct queue;
+
+int queue_open(struct reeved *rv, struct err *err) NODISCARD;
+/* Room for one more run of w? -EAGAIN with what is full; *ret_after_ms: when to ask again. */
+int queue_has_room(const struct reeved *rv, const struct workflow *w, int64_t *ret_after_ms, struct err *err) NODISCARD;
+/* Before store_run_add: whether the run has to wait for its lane. */
+int queue_take_lane(struct reeved *rv, const struct workflow *w, struct store_run *run, struct err *err) NODISCARD;
+/* After it. */
+void queue_added(struct reeved *rv, const struct store_run *run);
+/* Is it one that `queue` bounds: queued and never started? */
+bool queue_is_new(const struct store_run *run);
+/* A run's state was changed and saved. */
+int queue_moved(struct run *r, bool was_new, enum run_state before, struct err *err) NODISCARD;
+/* It has a worker now, or no more. */
+void queue_worker(struct run *r, int by);
+/* Starts what may start. *ret_wait_ms: when a rate will allow more; 0: nothing waits for one. */
+int queue_pass(struct reeved *rv, int64_t *ret_wait_ms, struct err *err);
+/* "queue":[{workflow, tenant, priority, queued, new, keyWaiting, running, oldestAt, why}] into an open object. */
+int queue_put(struct reeved *rv, struct jout *j, struct err *err) NODISCARD;
+
+#endif
