@@ -14,9 +14,14 @@ static int read_parents(struct arena *arena, const struct json *list, struct ced
     *ret = ARENA_ARRAY(arena, MAX(n, (size_t)1), struct cedar_uid);
     if (!*ret)
         return err_set(err, ENOMEM, "no memory for %zu parents", n);
-    for (size_t i = 0; i < n; i++)
-        if (cedar_uid_from_json(arena, &list->array.items[i], &(*ret)[i], err) < 0)
-            return err_wrap(err, "parents: [%zu]", i);
+    for (size_t i = 0; i < n; i++) {
+        int rc = cedar_uid_from_json(arena, &list->array.items[i], &(*ret)[i], err);
+
+        if (rc < 0) {
+            err_wrap(err, "parents: [%zu]", i);
+            return rc;
+        }
+    }
     return 0;
 }
 
@@ -33,10 +38,13 @@ static int read_map(struct arena *arena, const struct json *j, const char *name,
     for (size_t i = 0; i < j->object.count; i++) {
         const struct json_member *m = &j->object.members[i];
         struct cedar_value v;
+        int rc = cedar_value_from_json(arena, &m->value, &rules, &v, err);
 
-        if (cedar_value_from_json(arena, &m->value, &rules, &v, err) < 0)
-            return err_wrap(err, "%s: %.*s", name, (int)MIN(m->name.len, (size_t)64),
-                            m->name.ptr ? m->name.ptr : "");
+        if (rc < 0) {
+            err_wrap(err, "%s: %.*s", name, (int)MIN(m->name.len, (size_t)64),
+                     m->name.ptr ? m->name.ptr : "");
+            return rc;
+        }
         cedar_rec_add(&rec, m->name, v);
     }
     return cedar_rec_end(&rec, ret, err);
@@ -54,8 +62,11 @@ static int read_one(struct arena *arena, struct cedar_entities *e, const struct 
         return err_set(err, EINVAL, "expected an object with uid, attrs and parents");
     if (!json_get(j, "uid"))
         return err_set(err, EINVAL, "uid is missing");
-    if (cedar_uid_from_json(arena, json_get(j, "uid"), &uid, err) < 0)
-        return err_wrap(err, "uid");
+    rc = cedar_uid_from_json(arena, json_get(j, "uid"), &uid, err);
+    if (rc < 0) {
+        err_wrap(err, "uid");
+        return rc;
+    }
     if (!json_is(parents, JSON_ARRAY))
         return err_set(err, EINVAL, "parents must be a list (it may be empty)");
     rc = read_map(arena, json_get(j, "attrs"), "attrs", &attr_values, err);

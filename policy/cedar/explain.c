@@ -17,7 +17,24 @@ struct explainer {
     struct jout *j;
     struct buf scratch;
     size_t near_left;
+    bool out_of_memory;
 };
+
+/* Whether a text is whole; that memory was missing is remembered, that it was too long is not an
+ * error. */
+static bool is_whole(struct explainer *x, const struct buf *text)
+{
+    x->out_of_memory |= buf_status(text) == -ENOMEM;
+    return buf_status(text) == 0;
+}
+
+static void put_fault(struct explainer *x, const struct cedar_policy *p)
+{
+    struct str text = cedar_fault_text(x->env.arena, p, &x->env.fault);
+
+    x->out_of_memory |= !text.ptr;
+    jout_m_str(x->j, "error", text);
+}
 
 /* ---- masks ---- */
 
@@ -50,7 +67,7 @@ static bool path_is_masked(struct explainer *x, const struct cedar_expr *e)
 
         buf_init(&path, 1 << 16);
         put_path(&path, e);
-        masked = buf_status(&path) < 0 || x->how->is_masked(x->how->arg, buf_str(&path));
+        masked = !is_whole(x, &path) || x->how->is_masked(x->how->arg, buf_str(&path));
         buf_release(&path);
         if (e->op == CEDAR_OP_VAR)
             break;
@@ -84,15 +101,18 @@ static bool is_tainted(struct explainer *x, const struct cedar_expr *e, bool is_
     return false;
 }
 
-static unsigned depth_of(const struct cedar_value *v)
+/* Whether it nests deeper than max. */
+static bool is_deeper(const struct cedar_value *v, unsigned max)
 {
-    unsigned depth = 0;
-
+    if (max == 0)
+        return is_composite(v);
     for (size_t i = 0; v->type == CEDAR_SET && i < v->set.count; i++)
-        depth = MAX(depth, depth_of(&v->set.items[i]));
+        if (is_deeper(&v->set.items[i], max - 1))
+            return true;
     for (size_t i = 0; v->type == CEDAR_RECORD && i < v->record.count; i++)
-        depth = MAX(depth, depth_of(&v->record.fields[i].value));
-    return depth + 1;
+        if (is_deeper(&v->record.fields[i].value, max - 1))
+            return true;
+    return false;
 }
 
 /* Members of a shown record may be masked though the record is not. The items of a set have the
@@ -102,7 +122,7 @@ static void put_value(struct explainer *x, struct buf *path, const struct cedar_
     size_t len = path->len;
 
     if (x->how->is_masked && len > 0 &&
-        (buf_status(path) < 0 || x->how->is_masked(x->how->arg, buf_str(path)))) {
+        (!is_whole(x, path) || x->how->is_masked(x->how->arg, buf_str(path)))) {
         jout_cstr(x->j, "***");
     } else if (v->type == CEDAR_SET) {
         jout_array(x->j);
@@ -136,7 +156,7 @@ static void show(struct explainer *x, const struct cedar_expr *e, const struct c
         jout_cstr(x->j, "***");
         return;
     }
-    if (is_composite(v) && depth_of(v) > SHOWN_DEPTH) {
+    if (is_deeper(v, SHOWN_DEPTH)) {
         jout_cstr(x->j, "(nested too deeply to show)");
         return;
     }
@@ -154,7 +174,7 @@ static void put_expr(struct explainer *x, const char *name, const struct cedar_e
     buf_clear(&x->scratch);
     cedar_expr_put(&x->scratch, e);
     jout_m_str(x->j, name,
-               buf_status(&x->scratch) == 0 ? buf_str(&x->scratch) : STR("(too long to show)"));
+               is_whole(x, &x->scratch) ? buf_str(&x->scratch) : STR("(too long to show)"));
 }
 
 /* The value, or the error, under the name "value" or "error". */
@@ -168,7 +188,7 @@ static bool put_outcome(struct explainer *x, const struct cedar_policy *p,
         jout_name(x->j, "value");
         show(x, e, &v);
     } else if (rc == -EINVAL) {
-        jout_m_str(x->j, "error", cedar_fault_text(x->env.arena, p, &x->env.fault));
+        put_fault(x, p);
     }
     return rc != -ENOMEM;
 }
@@ -320,7 +340,7 @@ static void put_near(struct explainer *x, const struct cedar_policy *p, unsigned
     buf_clear(&x->scratch);
     cedar_scope_put(&x->scratch, &p->body->scope[part], part);
     jout_m_str(x->j, "expected",
-               buf_status(&x->scratch) == 0 ? buf_str(&x->scratch) : STR("(too long to show)"));
+               is_whole(x, &x->scratch) ? buf_str(&x->scratch) : STR("(too long to show)"));
     jout_name(x->j, "was");
     cedar_uid_to_json(x->j, uids[part]);
     jout_object_end(x->j);
@@ -336,7 +356,7 @@ static bool put_policy(struct explainer *x, const struct cedar_policy *p)
         return false;
     begin_policy(x, p, rc < 0 ? "error" : satisfied ? "satisfied" : "unsatisfied");
     if (rc < 0)
-        jout_m_str(x->j, "error", cedar_fault_text(x->env.arena, p, &x->env.fault));
+        put_fault(x, p);
     if ((rc < 0 || !satisfied) && !put_condition(x, p, index))
         return false;
     jout_object_end(x->j);
@@ -400,7 +420,7 @@ int cedar_explain_json(const struct cedar_policies *policies, const struct cedar
     buf_init(&x.scratch, 1 << 16);
     jout_object(j);
     put_answer(j, &answer);
-    if (!put_policies(&x, policies))
+    if (!put_policies(&x, policies) || x.out_of_memory)
         rc = err_set(err, ENOMEM, "no memory for an explanation");
     else
         jout_object_end(j);

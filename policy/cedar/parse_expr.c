@@ -438,40 +438,47 @@ static const struct cedar_expr *product(struct cedar_parser *p)
     return e;
 }
 
+/* Signs, one in front of each argument. */
+static bool add_sign(struct cedar_parser *p, char **signs, size_t n, char sign)
+{
+    if ((n & (n - 1)) == 0) { /* full at 1, 2, 4, 8... */
+        char *more = arena_alloc(p->arena, 2 * n);
+
+        if (!more) {
+            cedar_parser_fail(p, -ENOMEM, p->now.at, p->now.end);
+            return false;
+        }
+        if (n > 1)
+            memcpy(more, *signs, n);
+        *signs = more;
+    }
+    (*signs)[n] = sign;
+    return true;
+}
+
 static const struct cedar_expr *sum(struct cedar_parser *p)
 {
     struct cedar_args args = {0};
-    struct buf ops;
     uint32_t at = p->now.at;
-    char sign = '+';
-    const struct cedar_expr *e = NULL;
-    struct str kept;
+    char *signs = NULL;
 
-    buf_init(&ops, CEDAR_TEXT_MAX);
-    do {
-        if (!add(p, &args, product(p)))
-            goto out;
-        buf_char(&ops, sign);
-        sign = cedar_parser_is(p, "-") ? '-' : '+';
-    } while (cedar_parser_take(p, "+") || cedar_parser_take(p, "-"));
-    e = args.items[0];
-    if (args.count == 1)
-        goto out;
-    kept = arena_str(p->arena, buf_str(&ops));
-    if (buf_status(&ops) < 0 || !kept.ptr) {
-        cedar_parser_fail(p, -ENOMEM, at, at);
-        e = NULL;
-        goto out;
+    if (!add(p, &args, product(p)))
+        return NULL;
+    while (cedar_parser_is(p, "+") || cedar_parser_is(p, "-")) {
+        char sign = cedar_parser_is(p, "-") ? '-' : '+';
+
+        cedar_parser_step(p);
+        if (!add_sign(p, &signs, args.count, sign) || !add(p, &args, product(p)))
+            return NULL;
     }
-    e = make(p, &(struct cedar_expr){.op = CEDAR_OP_SUM,
-                                     .at = at,
-                                     .end = p->last_end,
-                                     .args = args.items,
-                                     .arg_count = (uint32_t)args.count,
-                                     .ops = kept.ptr});
-out:
-    buf_release(&ops);
-    return e;
+    if (args.count == 1)
+        return args.items[0];
+    return make(p, &(struct cedar_expr){.op = CEDAR_OP_SUM,
+                                        .at = at,
+                                        .end = p->last_end,
+                                        .args = args.items,
+                                        .arg_count = (uint32_t)args.count,
+                                        .ops = signs});
 }
 
 /* ---- relations ---- */

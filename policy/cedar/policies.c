@@ -403,9 +403,12 @@ static int add_map_json(struct cedar_policies *p, const struct json *map, const 
         return err_set(err, EINVAL, "%s must be an object: {id: policy}", name);
     for (size_t i = 0; i < map->object.count; i++) {
         const struct json_member *m = &map->object.members[i];
+        int rc = add_one_json(p, m->name, &m->value, want, err);
 
-        if (add_one_json(p, m->name, &m->value, want, err) < 0)
-            return err_wrap(err, "%s: \"%.*s\"", name, STR_FMT(m->name));
+        if (rc < 0) {
+            err_wrap(err, "%s: \"%.*s\"", name, STR_FMT(m->name));
+            return rc;
+        }
     }
     return 0;
 }
@@ -432,8 +435,10 @@ static int link_json(struct cedar_policies *p, const struct json *j, struct err 
         if (!str_is(name, slots[slot]))
             return err_set(err, EINVAL, "values: there is no slot \"%.*s\"", STR_FMT(name));
         rc = cedar_uid_from_json(&p->arena, &values->object.members[i].value, &uids[slot], err);
-        if (rc < 0)
-            return err_wrap(err, "values: %s", slots[slot]);
+        if (rc < 0) {
+            err_wrap(err, "values: %s", slots[slot]);
+            return rc;
+        }
         given[slot] = &uids[slot];
     }
     return cedar_policies_link(p, template_id, id, given[0], given[1], err);
@@ -451,10 +456,12 @@ static int add_set_json(struct cedar_policies *p, const struct json *j, struct e
         return rc;
     if (links->type != JSON_ARRAY)
         return err_set(err, EINVAL, "templateLinks must be a list");
-    for (size_t i = 0; i < links->array.count; i++)
-        if (link_json(p, &links->array.items[i], err) < 0)
-            return err_wrap(err, "templateLinks: [%zu]", i);
-    return 0;
+    for (size_t i = 0; rc == 0 && i < links->array.count; i++) {
+        rc = link_json(p, &links->array.items[i], err);
+        if (rc < 0)
+            err_wrap(err, "templateLinks: [%zu]", i);
+    }
+    return rc;
 }
 
 int cedar_policies_add_json(struct cedar_policies *p, struct str id, const struct json *policy,
