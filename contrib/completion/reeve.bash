@@ -77,6 +77,22 @@ _reeve()
         options="--help --json --socket --colour --reason"
         files=0
         ;;
+    "stop")
+        options="--help --json --socket --colour --workflow --tenant --all --reason --kill"
+        files=0
+        ;;
+    "go")
+        options="--help --json --socket --colour --workflow --tenant --all"
+        files=0
+        ;;
+    "switches")
+        options="--help --json --socket --colour"
+        files=0
+        ;;
+    "queue")
+        options="--help --json --socket --colour"
+        files=0
+        ;;
     "explain")
         options="--help --json --socket --colour --policy --set"
         files=0
@@ -178,7 +194,7 @@ _reeve()
         files=0
         ;;
     esac
-    for c in 'event send' 'runs' 'run show' 'run trace' 'run follow' 'run steps' 'run step' 'run cancel' 'run pause' 'run resume' 'run redrive' 'explain' 'approvals' 'approval' 'approve' 'reject' 'workflows' 'policy check' 'policy load' 'policy audit' 'policy backtest' 'policy test' 'policy eval' 'policy convert' 'policy schema' 'status' 'usage' 'doctor' 'backup' 'audit' 'sandbox run' 'sandbox explain' 'sandbox learn' 'completion' 'version' 'help'; do
+    for c in 'event send' 'runs' 'run show' 'run trace' 'run follow' 'run steps' 'run step' 'run cancel' 'run pause' 'run resume' 'run redrive' 'stop' 'go' 'switches' 'queue' 'explain' 'approvals' 'approval' 'approve' 'reject' 'workflows' 'policy check' 'policy load' 'policy audit' 'policy backtest' 'policy test' 'policy eval' 'policy convert' 'policy schema' 'status' 'usage' 'doctor' 'backup' 'audit' 'sandbox run' 'sandbox explain' 'sandbox learn' 'completion' 'version' 'help'; do
         if [ -z "$words" ]; then
             next="$next ${c%% *}"
         elif [ "${c#"$words "}" != "$c" ]; then
