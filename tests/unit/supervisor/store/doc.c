@@ -259,10 +259,9 @@ static void broken_chains_are_told(void **state)
 {
     struct tmpstore *t = *state;
     static const char *const damage[] = {
-        "PRAGMA foreign_keys=OFF; UPDATE node SET parent=(SELECT max(id) FROM node) WHERE parent "
-        "IS NULL",
+        "UPDATE node SET parent=(SELECT max(id) FROM node) WHERE parent IS NULL",
         "UPDATE node SET depth=4000000000000 WHERE id=(SELECT max(id) FROM node)",
-        "PRAGMA foreign_keys=OFF; DELETE FROM node WHERE depth=3",
+        "DELETE FROM node WHERE depth=3",
         "UPDATE node SET depth=0",
         "DELETE FROM blob",
         "UPDATE blob SET bytes=substr(bytes,1,20)",

@@ -64,24 +64,34 @@ static bool matches(const struct entry *e, const struct entry *m)
            e->at_ms > m->at_ms;
 }
 
+static unsigned next(unsigned *seed, unsigned n)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (*seed >> 16) % n;
+}
+
 static void counters_agree_with_counting(void **state)
 {
     struct tmpstore *t = *state;
     struct entry entries[400];
     unsigned seed = 3;
     for (size_t i = 0; i < ARRAY_LEN(entries); i++) {
-#define NEXT(n) ((seed = seed * 1664525u + 1013904223u), (seed >> 16) % (n))
-        entries[i] = (struct entry){(int64_t)(1000 + 10 * (i / 3)),
-                                    (int64_t)NEXT(1000) - 200,
-                                    1 + NEXT(2),
-                                    1 + NEXT(2),
-                                    1 + NEXT(2),
-                                    1 + NEXT(2)};
-        struct store_history h = history_of(&entries[i]);
+        struct entry *e = &entries[i];
+        e->at_ms = (int64_t)(1000 + 10 * (i / 3));
+        e->value = (int64_t)next(&seed, 1000) - 200;
+        e->tenant = 1 + next(&seed, 2);
+        e->workflow = 1 + next(&seed, 2);
+        e->tool = 1 + next(&seed, 2);
+        e->kind = 1 + next(&seed, 2);
+        struct store_history h = history_of(e);
         must_ok(t, store_history_add(t->store, &h, &t->err));
     }
     for (int i = 0; i < 500; i++) {
-        struct entry m = {(int64_t)(900 + NEXT(1600)), 0, NEXT(3), NEXT(3), NEXT(3), NEXT(3)};
+        struct entry m = {.at_ms = (int64_t)(900 + next(&seed, 1600))};
+        m.tenant = next(&seed, 3);
+        m.workflow = next(&seed, 3);
+        m.tool = next(&seed, 3);
+        m.kind = next(&seed, 3);
         int64_t count = 0, sum = 0, got_count = -1, got_sum = -1;
         for (size_t k = 0; k < ARRAY_LEN(entries); k++)
             if (matches(&entries[k], &m)) {
