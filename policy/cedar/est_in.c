@@ -1,67 +1,60 @@
 /*
- * est_in.c: the JSON policy format into trees. Chains of operators are read in loops; what is left
- * of recursion is bounded by CEDAR_DEPTH_MAX.
+ * est_in.c: expressions of the JSON policy format into trees. Chains of operators are read in
+ * loops; what is left of recursion is bounded by CEDAR_DEPTH_MAX.
  */
-#include "policy/cedar/est.h"
+#include "policy/cedar/est_read.h"
 #include "policy/cedar/ext.h"
 #include "policy/text/utf8.h"
 
-struct reader {
-    struct arena *arena;
-    unsigned depth;
-    struct err *err;
-};
-
-static int read_expr(struct reader *r, const struct json *j, const struct cedar_expr **ret);
-
 /* ---- small things ---- */
 
-static int no_memory(struct reader *r)
+int cedar_est_no_memory(struct cedar_est_reader *r)
 {
     return err_set(r->err, ENOMEM, "no memory for a policy");
 }
 
-static int keep(struct reader *r, struct str s, struct str *ret)
+int cedar_est_keep(struct cedar_est_reader *r, struct str s, struct str *ret)
 {
     *ret = arena_str(r->arena, s);
-    return ret->ptr ? 0 : no_memory(r);
+    return ret->ptr ? 0 : cedar_est_no_memory(r);
 }
 
-static int in(struct reader *r, const char *where, int rc)
+int cedar_est_in(struct cedar_est_reader *r, const char *where, int rc)
 {
     if (rc < 0 && rc != -ENOMEM)
         err_wrap(r->err, "%s", where);
     return rc;
 }
 
-static int in_item(struct reader *r, size_t index, int rc)
+int cedar_est_in_item(struct cedar_est_reader *r, size_t index, int rc)
 {
     if (rc < 0 && rc != -ENOMEM)
         err_wrap(r->err, "[%zu]", index);
     return rc;
 }
 
-static int make(struct reader *r, const struct cedar_expr *draft, const struct cedar_expr **ret)
+static int make(struct cedar_est_reader *r, const struct cedar_expr *draft,
+                const struct cedar_expr **ret)
 {
     int rc = cedar_expr_make(r->arena, draft, ret);
 
     if (rc == -E2BIG)
         return err_set(r->err, E2BIG, "nested over %d levels", CEDAR_DEPTH_MAX);
-    return rc < 0 ? no_memory(r) : 0;
+    return rc < 0 ? cedar_est_no_memory(r) : 0;
 }
 
-static int literal(struct reader *r, struct cedar_value v, const struct cedar_expr **ret)
+static int literal(struct cedar_est_reader *r, struct cedar_value v, const struct cedar_expr **ret)
 {
-    return cedar_expr_literal(r->arena, v, 0, 0, ret) < 0 ? no_memory(r) : 0;
+    return cedar_expr_literal(r->arena, v, 0, 0, ret) < 0 ? cedar_est_no_memory(r) : 0;
 }
 
-static int add(struct reader *r, struct cedar_args *args, const struct cedar_expr *e)
+static int add(struct cedar_est_reader *r, struct cedar_args *args, const struct cedar_expr *e)
 {
-    return cedar_args_add(r->arena, args, e) < 0 ? no_memory(r) : 0;
+    return cedar_args_add(r->arena, args, e) < 0 ? cedar_est_no_memory(r) : 0;
 }
 
-/* Refuses members that the format does not know: a misspelt one would be lost without a word. */
-static int only(struct reader *r, const struct json *j, const char *const *names, size_t n)
+int cedar_est_only(struct cedar_est_reader *r, const struct json *j, const char *const *names,
+                   size_t n)
 {
     if (!json_is(j, JSON_OBJECT))
         return err_set(r->err, EINVAL, "expected an object, found %s",
@@ -78,16 +71,18 @@ static int only(struct reader *r, const struct json *j, const char *const *names
     return 0;
 }
 
-static int want_string(struct reader *r, const struct json *j, const char *name, struct str *ret)
+static int want_string(struct cedar_est_reader *r, const struct json *j, const char *name,
+                       struct str *ret)
 {
     const struct json *found = json_get(j, name);
 
     if (!json_is(found, JSON_STRING))
         return err_set(r->err, EINVAL, "\"%s\" must be a string", name);
-    return keep(r, found->string, ret);
+    return cedar_est_keep(r, found->string, ret);
 }
 
-static int want_type(struct reader *r, const struct json *j, const char *name, struct str *ret)
+int cedar_est_want_type(struct cedar_est_reader *r, const struct json *j, const char *name,
+                        struct str *ret)
 {
     int rc = want_string(r, j, name, ret);
 
@@ -98,13 +93,13 @@ static int want_type(struct reader *r, const struct json *j, const char *name, s
 
 /* ---- literals: {"Value": ...} ---- */
 
-static int value_list(struct reader *r, const struct json *list, struct cedar_args *args);
+static int value_list(struct cedar_est_reader *r, const struct json *list, struct cedar_args *args);
 
-static int read_record(struct reader *r, const struct json *j, bool values,
+static int read_record(struct cedar_est_reader *r, const struct json *j, bool values,
                        const struct cedar_expr **ret);
 
-static int value_escape(struct reader *r, const struct json *j, const struct cedar_expr **ret,
-                        bool *ret_is_escape)
+static int value_escape(struct cedar_est_reader *r, const struct json *j,
+                        const struct cedar_expr **ret, bool *ret_is_escape)
 {
     const struct json_member *m = &j->object.members[0];
     const struct json *fn, *arg, *args;
@@ -119,7 +114,7 @@ static int value_escape(struct reader *r, const struct json *j, const struct ced
         struct cedar_uid *uid = ARENA_NEW(r->arena, struct cedar_uid);
 
         if (!uid)
-            return no_memory(r);
+            return cedar_est_no_memory(r);
         rc = cedar_uid_from_json(r->arena, &m->value, uid, r->err);
         return rc < 0 ? rc : literal(r, cedar_entity_ref(uid), ret);
     }
@@ -147,7 +142,8 @@ static int value_escape(struct reader *r, const struct json *j, const struct ced
                 ret);
 }
 
-static int read_value(struct reader *r, const struct json *j, const struct cedar_expr **ret)
+static int read_value(struct cedar_est_reader *r, const struct json *j,
+                      const struct cedar_expr **ret)
 {
     struct cedar_args args = {0};
     struct str kept;
@@ -165,7 +161,7 @@ static int read_value(struct reader *r, const struct json *j, const struct cedar
         rc = literal(r, cedar_long(j->integer), ret);
         break;
     case JSON_STRING:
-        rc = keep(r, j->string, &kept);
+        rc = cedar_est_keep(r, j->string, &kept);
         if (rc == 0)
             rc = literal(r, cedar_string(kept), ret);
         break;
@@ -192,14 +188,14 @@ static int read_value(struct reader *r, const struct json *j, const struct cedar
     return rc;
 }
 
-static int value_list(struct reader *r, const struct json *list, struct cedar_args *args)
+static int value_list(struct cedar_est_reader *r, const struct json *list, struct cedar_args *args)
 {
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < list->array.count; i++) {
         const struct cedar_expr *e = NULL;
 
-        rc = in_item(r, i, read_value(r, &list->array.items[i], &e));
+        rc = cedar_est_in_item(r, i, read_value(r, &list->array.items[i], &e));
         if (rc == 0)
             rc = add(r, args, e);
     }
@@ -207,7 +203,7 @@ static int value_list(struct reader *r, const struct json *list, struct cedar_ar
 }
 
 /* Members are values ({"Value": {...}}) or expressions ({"Record": {...}}). */
-static int read_record(struct reader *r, const struct json *j, bool values,
+static int read_record(struct cedar_est_reader *r, const struct json *j, bool values,
                        const struct cedar_expr **ret)
 {
     size_t n = json_is(j, JSON_OBJECT) ? j->object.count : 0;
@@ -217,21 +213,21 @@ static int read_record(struct reader *r, const struct json *j, bool values,
     if (!json_is(j, JSON_OBJECT))
         return err_set(r->err, EINVAL, "a record must be an object");
     if (!names)
-        return no_memory(r);
+        return cedar_est_no_memory(r);
     for (size_t i = 0; i < n; i++) {
         const struct json_member *m = &j->object.members[i];
         const struct cedar_expr *e = NULL;
-        int rc = keep(r, m->name, &names[i]);
+        int rc = cedar_est_keep(r, m->name, &names[i]);
 
         if (rc == 0)
-            rc = values ? read_value(r, &m->value, &e) : read_expr(r, &m->value, &e);
+            rc = values ? read_value(r, &m->value, &e) : cedar_est_expr(r, &m->value, &e);
         if (rc == 0)
             rc = add(r, &args, e);
         if (rc < 0)
-            return in(r, "record", rc);
+            return cedar_est_in(r, "record", rc);
     }
     if (cedar_record_sort(r->arena, names, args.items, n) != 0)
-        return no_memory(r); /* json_parse let no name pass twice */
+        return cedar_est_no_memory(r); /* json_parse let no name pass twice */
     return make(r,
                 &(struct cedar_expr){.op = CEDAR_OP_RECORD,
                                      .args = args.items,
@@ -243,7 +239,7 @@ static int read_record(struct reader *r, const struct json *j, bool values,
 
 /* ---- operators ---- */
 
-static int read_arg(struct reader *r, const struct json *j, const char *name,
+static int read_arg(struct cedar_est_reader *r, const struct json *j, const char *name,
                     struct cedar_args *args)
 {
     const struct json *found = json_get(j, name);
@@ -252,7 +248,7 @@ static int read_arg(struct reader *r, const struct json *j, const char *name,
 
     if (!found)
         return err_set(r->err, EINVAL, "\"%s\" is missing", name);
-    rc = in(r, name, read_expr(r, found, &e));
+    rc = cedar_est_in(r, name, cedar_est_expr(r, found, &e));
     return rc < 0 ? rc : add(r, args, e);
 }
 
@@ -263,7 +259,7 @@ static int chain_op(struct str key)
 
     for (size_t i = 0; i < ARRAY_LEN(ops); i++)
         if (str_is(key, cedar_op_key(ops[i])))
-            return ops[i];
+            return (int)ops[i];
     return str_is(key, "+") || str_is(key, "-") ? CEDAR_OP_SUM : -1;
 }
 
@@ -273,7 +269,7 @@ static const struct json_member *lone(const struct json *j)
 }
 
 /* Down the left side as long as the operator stays of one chain; *ret_links: how many. */
-static int chain_length(struct reader *r, const struct json *j, int op, size_t *ret_links,
+static int chain_length(struct cedar_est_reader *r, const struct json *j, int op, size_t *ret_links,
                         const struct json **ret_first)
 {
     static const char *const names[] = {"left", "right"};
@@ -285,7 +281,7 @@ static int chain_length(struct reader *r, const struct json *j, int op, size_t *
 
         if (!m || chain_op(m->name) != op)
             break;
-        rc = only(r, &m->value, names, 2);
+        rc = cedar_est_only(r, &m->value, names, 2);
         if (rc < 0)
             return rc;
         if (!json_get(&m->value, "left") || !json_get(&m->value, "right"))
@@ -297,7 +293,8 @@ static int chain_length(struct reader *r, const struct json *j, int op, size_t *
     return 0;
 }
 
-static int read_chain(struct reader *r, const struct json *j, int op, const struct cedar_expr **ret)
+static int read_chain(struct cedar_est_reader *r, const struct json *j, int op,
+                      const struct cedar_expr **ret)
 {
     size_t links;
     const struct json *first, *at = j;
@@ -310,14 +307,14 @@ static int read_chain(struct reader *r, const struct json *j, int op, const stru
     args = ARENA_ARRAY(r->arena, links + 1, const struct cedar_expr *);
     ops = arena_alloc(r->arena, links + 1);
     if (!args || !ops)
-        return no_memory(r);
-    rc = in(r, "left", read_expr(r, first, &args[0]));
+        return cedar_est_no_memory(r);
+    rc = cedar_est_in(r, "left", cedar_est_expr(r, first, &args[0]));
     for (size_t i = links; rc == 0 && i > 0; i--) {
         const struct json_member *m = lone(at);
 
         must(m); /* chain_length came by here */
         ops[i] = m->name.ptr[0];
-        rc = in(r, "right", read_expr(r, json_get(&m->value, "right"), &args[i]));
+        rc = cedar_est_in(r, "right", cedar_est_expr(r, json_get(&m->value, "right"), &args[i]));
         at = json_get(&m->value, "left");
     }
     if (rc < 0)
@@ -330,8 +327,8 @@ static int read_chain(struct reader *r, const struct json *j, int op, const stru
                 ret);
 }
 
-static int read_list(struct reader *r, const struct json *j, enum cedar_op op, unsigned fn,
-                     const struct cedar_expr **ret)
+static int read_list(struct cedar_est_reader *r, const struct json *j, enum cedar_op op,
+                     unsigned fn, const struct cedar_expr **ret)
 {
     struct cedar_args args = {0};
 
@@ -339,7 +336,7 @@ static int read_list(struct reader *r, const struct json *j, enum cedar_op op, u
         return err_set(r->err, EINVAL, "expected a list of expressions");
     for (size_t i = 0; i < j->array.count; i++) {
         const struct cedar_expr *e = NULL;
-        int rc = in_item(r, i, read_expr(r, &j->array.items[i], &e));
+        int rc = cedar_est_in_item(r, i, cedar_est_expr(r, &j->array.items[i], &e));
 
         if (rc == 0)
             rc = add(r, &args, e);
@@ -355,8 +352,8 @@ static int read_list(struct reader *r, const struct json *j, enum cedar_op op, u
 }
 
 /* "attr": a string or, for `has`, a list of them. */
-static int read_attributes(struct reader *r, const struct json *j, bool path, struct str **ret,
-                           uint32_t *ret_count)
+static int read_attributes(struct cedar_est_reader *r, const struct json *j, bool path,
+                           struct str **ret, uint32_t *ret_count)
 {
     const struct json *attr = json_get(j, "attr");
     struct json one = {.type = JSON_NULL};
@@ -373,14 +370,14 @@ static int read_attributes(struct reader *r, const struct json *j, bool path, st
     }
     *ret = ARENA_ARRAY(r->arena, n, struct str);
     if (!*ret)
-        return no_memory(r);
+        return cedar_est_no_memory(r);
     for (size_t i = 0; i < n; i++) {
         const struct json *item = one.type == JSON_STRING ? &one : &attr->array.items[i];
         int rc;
 
         if (item->type != JSON_STRING)
             return err_set(r->err, EINVAL, "\"attr\" must be a list of strings");
-        rc = keep(r, item->string, &(*ret)[i]);
+        rc = cedar_est_keep(r, item->string, &(*ret)[i]);
         if (rc < 0)
             return rc;
     }
@@ -388,14 +385,14 @@ static int read_attributes(struct reader *r, const struct json *j, bool path, st
     return 0;
 }
 
-static int read_access(struct reader *r, const struct json *j, enum cedar_op op,
+static int read_access(struct cedar_est_reader *r, const struct json *j, enum cedar_op op,
                        const struct cedar_expr **ret)
 {
     static const char *const names[] = {"left", "attr"};
     struct cedar_expr draft = {.op = (uint8_t)op, .arg_count = 1};
     struct cedar_args args = {0};
     struct str *attributes = NULL;
-    int rc = only(r, j, names, 2);
+    int rc = cedar_est_only(r, j, names, 2);
 
     if (rc == 0)
         rc = read_attributes(r, j, op == CEDAR_OP_HAS, &attributes, &draft.name_count);
@@ -408,7 +405,8 @@ static int read_access(struct reader *r, const struct json *j, enum cedar_op op,
     return make(r, &draft, ret);
 }
 
-static int pattern_item(struct reader *r, const struct json *item, struct buf *part, bool *is_star)
+static int pattern_item(struct cedar_est_reader *r, const struct json *item, struct buf *part,
+                        bool *is_star)
 {
     const struct json_member *m = lone(item);
 
@@ -418,10 +416,11 @@ static int pattern_item(struct reader *r, const struct json *item, struct buf *p
     if (!m || !str_is(m->name, "Literal") || m->value.type != JSON_STRING)
         return err_set(r->err, EINVAL, "expected \"Wildcard\" or {\"Literal\":\"text\"}");
     buf_str_put(part, m->value.string);
-    return buf_status(part) < 0 ? no_memory(r) : 0;
+    return buf_status(part) < 0 ? cedar_est_no_memory(r) : 0;
 }
 
-static int read_pattern(struct reader *r, const struct json *list, struct cedar_pattern *ret)
+static int read_pattern(struct cedar_est_reader *r, const struct json *list,
+                        struct cedar_pattern *ret)
 {
     struct str *parts;
     size_t n = 0;
@@ -432,29 +431,30 @@ static int read_pattern(struct reader *r, const struct json *list, struct cedar_
         return err_set(r->err, EINVAL, "\"pattern\" must be a list");
     parts = ARENA_ARRAY(r->arena, list->array.count + 1, struct str);
     if (!parts)
-        return no_memory(r);
+        return cedar_est_no_memory(r);
     buf_init(&part, CEDAR_TEXT_MAX);
     for (size_t i = 0; rc == 0 && i <= list->array.count; i++) {
         bool is_star = i == list->array.count; /* the end closes a part as a star does */
 
         if (!is_star)
-            rc = in_item(r, i, pattern_item(r, &list->array.items[i], &part, &is_star));
+            rc = cedar_est_in_item(r, i, pattern_item(r, &list->array.items[i], &part, &is_star));
         if (rc < 0 || !is_star)
             continue;
-        rc = keep(r, buf_str(&part), &parts[n++]);
+        rc = cedar_est_keep(r, buf_str(&part), &parts[n++]);
         buf_clear(&part);
     }
     buf_release(&part);
     *ret = (struct cedar_pattern){parts, n};
-    return in(r, "pattern", rc);
+    return cedar_est_in(r, "pattern", rc);
 }
 
-static int read_like(struct reader *r, const struct json *j, const struct cedar_expr **ret)
+static int read_like(struct cedar_est_reader *r, const struct json *j,
+                     const struct cedar_expr **ret)
 {
     static const char *const names[] = {"left", "pattern"};
     struct cedar_pattern *pattern = ARENA_NEW(r->arena, struct cedar_pattern);
     struct cedar_args args = {0};
-    int rc = pattern ? only(r, j, names, 2) : no_memory(r);
+    int rc = pattern ? cedar_est_only(r, j, names, 2) : cedar_est_no_memory(r);
 
     if (rc == 0)
         rc = read_pattern(r, json_get(j, "pattern"), pattern);
@@ -468,15 +468,15 @@ static int read_like(struct reader *r, const struct json *j, const struct cedar_
                 ret);
 }
 
-static int read_is(struct reader *r, const struct json *j, const struct cedar_expr **ret)
+static int read_is(struct cedar_est_reader *r, const struct json *j, const struct cedar_expr **ret)
 {
     static const char *const names[] = {"left", "entity_type", "in"};
     struct str *type = ARENA_NEW(r->arena, struct str);
     struct cedar_args args = {0};
-    int rc = type ? only(r, j, names, 3) : no_memory(r);
+    int rc = type ? cedar_est_only(r, j, names, 3) : cedar_est_no_memory(r);
 
     if (rc == 0)
-        rc = want_type(r, j, "entity_type", type);
+        rc = cedar_est_want_type(r, j, "entity_type", type);
     if (rc == 0)
         rc = read_arg(r, j, "left", &args);
     if (rc == 0 && json_get(j, "in"))
@@ -493,7 +493,7 @@ static int read_is(struct reader *r, const struct json *j, const struct cedar_ex
 }
 
 /* Operators whose arguments have fixed names. */
-static int read_fixed(struct reader *r, const struct json *j, enum cedar_op op,
+static int read_fixed(struct cedar_est_reader *r, const struct json *j, enum cedar_op op,
                       const struct cedar_expr **ret)
 {
     static const char *const one[] = {"arg"}, *const two[] = {"left", "right"},
@@ -510,7 +510,7 @@ static int read_fixed(struct reader *r, const struct json *j, enum cedar_op op,
         names = three;
         n = 3;
     }
-    rc = only(r, j, names, n);
+    rc = cedar_est_only(r, j, names, n);
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = read_arg(r, j, names[i], &args);
     if (rc < 0)
@@ -520,7 +520,7 @@ static int read_fixed(struct reader *r, const struct json *j, enum cedar_op op,
         ret);
 }
 
-static int read_var(struct reader *r, const struct json *j, const struct cedar_expr **ret)
+static int read_var(struct cedar_est_reader *r, const struct json *j, const struct cedar_expr **ret)
 {
     for (int v = CEDAR_VAR_PRINCIPAL; json_is(j, JSON_STRING) && v <= CEDAR_VAR_CONTEXT; v++)
         if (str_is(j->string, cedar_var_name((enum cedar_var)v)))
@@ -536,7 +536,7 @@ static int op_of(struct str key)
     return -1;
 }
 
-static int read_node(struct reader *r, const struct json *j, const struct json_member *m,
+static int read_node(struct cedar_est_reader *r, const struct json *j, const struct json_member *m,
                      const struct cedar_expr **ret)
 {
     int op = op_of(m->name), fn = cedar_ext_find(m->name);
@@ -570,7 +570,7 @@ static int read_node(struct reader *r, const struct json *j, const struct json_m
     }
 }
 
-static int read_expr(struct reader *r, const struct json *j, const struct cedar_expr **ret)
+int cedar_est_expr(struct cedar_est_reader *r, const struct json *j, const struct cedar_expr **ret)
 {
     const struct json_member *m = lone(j);
     char where[48];
@@ -583,220 +583,7 @@ static int read_expr(struct reader *r, const struct json *j, const struct cedar_
     if (str_copy(str_slice(m->name, 0, 40), where, sizeof(where)) < 0)
         where[0] = '\0';
     r->depth++;
-    rc = in(r, where, read_node(r, j, m, ret));
+    rc = cedar_est_in(r, where, read_node(r, j, m, ret));
     r->depth--;
-    return rc;
-}
-
-/* ---- scope ---- */
-
-static int read_target(struct reader *r, const struct json *j, unsigned part,
-                       struct cedar_scope *scope)
-{
-    const struct json *slot = json_get(j, "slot"), *entity = json_get(j, "entity");
-    struct cedar_uid *uid;
-
-    if (slot && !entity) {
-        if (part == CEDAR_PART_ACTION || !json_is(slot, JSON_STRING) || slot->string.len < 1 ||
-            slot->string.ptr[0] != '?' ||
-            !str_is(str_slice(slot->string, 1, slot->string.len), cedar_part_name(part)))
-            return err_set(r->err, EINVAL, "this slot cannot stand here");
-        scope->slot = true;
-        return 0;
-    }
-    if (!entity)
-        return err_set(r->err, EINVAL, "\"entity\"%s is missing",
-                       part == CEDAR_PART_ACTION ? "" : " or \"slot\"");
-    uid = ARENA_NEW(r->arena, struct cedar_uid);
-    if (!uid)
-        return no_memory(r);
-    scope->uids = uid;
-    scope->count = 1;
-    return in(r, "entity", cedar_uid_from_json(r->arena, entity, uid, r->err));
-}
-
-static int read_entities(struct reader *r, const struct json *list, struct cedar_scope *scope)
-{
-    size_t n = list->array.count;
-    struct cedar_uid *uids = ARENA_ARRAY(r->arena, MAX(n, (size_t)1), struct cedar_uid);
-
-    if (!uids)
-        return no_memory(r);
-    for (size_t i = 0; i < n; i++) {
-        int rc = cedar_uid_from_json(r->arena, &list->array.items[i], &uids[i], r->err);
-
-        if (rc < 0)
-            return in(r, "entities", in_item(r, i, rc));
-    }
-    *scope = (struct cedar_scope){
-        .op = n == 1 ? CEDAR_SCOPE_IN : CEDAR_SCOPE_IN_LIST, .uids = uids, .count = n};
-    return 0;
-}
-
-static int read_is_scope(struct reader *r, const struct json *j, unsigned part,
-                         struct cedar_scope *scope)
-{
-    static const char *const names[] = {"op", "entity_type", "in"};
-    const struct json *inside = json_get(j, "in");
-    int rc = only(r, j, names, 3);
-
-    if (json_is(inside, JSON_NULL))
-        inside = NULL;
-    if (rc == 0)
-        rc = want_type(r, j, "entity_type", &scope->type);
-    scope->op = inside ? CEDAR_SCOPE_IS_IN : CEDAR_SCOPE_IS;
-    if (rc == 0 && inside)
-        rc = in(r, "in", read_target(r, inside, part, scope));
-    return rc;
-}
-
-static int read_scope_op(struct reader *r, const struct json *j, unsigned part,
-                         struct cedar_scope *scope)
-{
-    const struct json *op = json_get(j, "op"), *list = json_get(j, "entities");
-
-    if (!json_is(op, JSON_STRING))
-        return err_set(r->err, EINVAL, "\"op\" must be a string");
-    if (str_is(op->string, "All") || str_is(op->string, "all"))
-        return 0;
-    if (str_is(op->string, "==")) {
-        scope->op = CEDAR_SCOPE_EQ;
-        return read_target(r, j, part, scope);
-    }
-    if (str_is(op->string, "in")) {
-        scope->op = CEDAR_SCOPE_IN;
-        if (part == CEDAR_PART_ACTION && json_is(list, JSON_ARRAY) && !json_get(j, "entity"))
-            return read_entities(r, list, scope);
-        return read_target(r, j, part, scope);
-    }
-    if (str_is(op->string, "is") && part != CEDAR_PART_ACTION)
-        return read_is_scope(r, j, part, scope);
-    return err_set(r->err, EINVAL, "\"op\" cannot be \"%.*s\" here", STR_FMT(op->string));
-}
-
-static int read_scope(struct reader *r, const struct json *policy, unsigned part,
-                      struct cedar_scope *scope)
-{
-    const char *name = cedar_part_name(part);
-    const struct json *j = json_get(policy, name);
-    int rc;
-
-    if (!json_is(j, JSON_OBJECT))
-        return err_set(r->err, EINVAL, "\"%s\" must be an object", name);
-    rc = in(r, name, read_scope_op(r, j, part, scope));
-    for (size_t i = 0; rc == 0 && part == CEDAR_PART_ACTION && i < scope->count; i++)
-        if (!cedar_name_is_action(scope->uids[i].type))
-            rc = err_set(r->err, EINVAL, "action: %.*s is no type of actions",
-                         STR_FMT(scope->uids[i].type));
-    return rc;
-}
-
-/* ---- policies ---- */
-
-static bool is_word(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-              (i > 0 && c >= '0' && c <= '9')))
-            return false;
-    }
-    return s.len > 0;
-}
-
-static int read_annotations(struct reader *r, const struct json *j, struct cedar_policy *ret)
-{
-    struct cedar_annotation *items;
-
-    if (!j)
-        return 0;
-    if (j->type != JSON_OBJECT)
-        return err_set(r->err, EINVAL, "\"annotations\" must be an object");
-    items = ARENA_ARRAY(r->arena, MAX(j->object.count, (size_t)1), struct cedar_annotation);
-    if (!items)
-        return no_memory(r);
-    for (size_t i = 0; i < j->object.count; i++) {
-        const struct json_member *m = &j->object.members[i];
-        int rc = keep(r, m->name, &items[i].name);
-
-        if (rc == 0 && !is_word(m->name))
-            rc = err_set(r->err, EINVAL, "annotations: \"%.*s\" is no name", STR_FMT(m->name));
-        items[i].value = STR("");
-        items[i].has_value = m->value.type == JSON_STRING;
-        if (rc == 0 && items[i].has_value)
-            rc = keep(r, m->value.string, &items[i].value);
-        else if (rc == 0 && m->value.type != JSON_NULL)
-            rc = err_set(r->err, EINVAL, "annotations: \"%.*s\" must be a string or null",
-                         STR_FMT(m->name));
-        if (rc < 0)
-            return rc;
-    }
-    ret->annotations = items;
-    ret->annotation_count = j->object.count;
-    return 0;
-}
-
-static int read_condition(struct reader *r, const struct json *j, struct cedar_condition *ret)
-{
-    static const char *const names[] = {"kind", "body"};
-    const struct json *kind = json_get(j, "kind"), *body = json_get(j, "body");
-    int rc = only(r, j, names, 2);
-
-    if (rc < 0)
-        return rc;
-    ret->unless = json_is(kind, JSON_STRING) && str_is(kind->string, "unless");
-    if (!ret->unless && !(json_is(kind, JSON_STRING) && str_is(kind->string, "when")))
-        return err_set(r->err, EINVAL, "\"kind\" must be \"when\" or \"unless\"");
-    if (!body)
-        return err_set(r->err, EINVAL, "\"body\" is missing");
-    return in(r, "body", read_expr(r, body, &ret->expr));
-}
-
-static int read_conditions(struct reader *r, const struct json *j, struct cedar_body *body)
-{
-    struct cedar_condition *items;
-
-    if (!json_is(j, JSON_ARRAY))
-        return err_set(r->err, EINVAL, "\"conditions\" must be a list");
-    items = ARENA_ARRAY(r->arena, MAX(j->array.count, (size_t)1), struct cedar_condition);
-    if (!items)
-        return no_memory(r);
-    for (size_t i = 0; i < j->array.count; i++) {
-        int rc = in_item(r, i, read_condition(r, &j->array.items[i], &items[i]));
-
-        if (rc < 0)
-            return in(r, "conditions", rc);
-    }
-    body->conditions = items;
-    body->condition_count = j->array.count;
-    return 0;
-}
-
-int cedar_est_read(struct arena *arena, const struct json *j, struct cedar_policy *ret,
-                   struct err *err)
-{
-    static const char *const names[] = {"effect",   "principal",  "action",
-                                        "resource", "conditions", "annotations"};
-    struct cedar_body *body = ARENA_NEW(arena, struct cedar_body);
-    struct reader r = {.arena = arena, .err = err};
-    const struct json *effect = json_get(j, "effect");
-    int rc = body ? only(&r, j, names, ARRAY_LEN(names)) : no_memory(&r);
-
-    *ret = (struct cedar_policy){.body = body, .file = STR("")};
-    if (rc < 0)
-        return rc;
-    if (json_is(effect, JSON_STRING) && str_is(effect->string, "forbid"))
-        ret->effect = CEDAR_FORBID;
-    else if (!json_is(effect, JSON_STRING) || !str_is(effect->string, "permit"))
-        return err_set(err, EINVAL, "\"effect\" must be \"permit\" or \"forbid\"");
-    for (unsigned part = 0; rc == 0 && part < CEDAR_PARTS; part++)
-        rc = read_scope(&r, j, part, &body->scope[part]);
-    if (rc == 0)
-        rc = read_conditions(&r, json_get(j, "conditions"), body);
-    if (rc == 0)
-        rc = read_annotations(&r, json_get(j, "annotations"), ret);
-    ret->is_template =
-        body->scope[CEDAR_PART_PRINCIPAL].slot || body->scope[CEDAR_PART_RESOURCE].slot;
     return rc;
 }

@@ -42,8 +42,8 @@ bool cedar_parser_want(struct cedar_parser *p, const char *text)
 }
 
 /* diags_add formats itself; a fault's text is bounded anyway. */
-static void add(struct cedar_parser *p, size_t from, size_t to, const char *expected,
-                const char *fmt, va_list ap)
+static PRINTF(5, 0) void add(struct cedar_parser *p, size_t from, size_t to, const char *expected,
+                             const char *fmt, va_list ap)
 {
     char text[256];
 

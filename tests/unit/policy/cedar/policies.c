@@ -164,9 +164,9 @@ static void templates(void **state)
 
 static void template_alone(void **state)
 {
-    static const char *const bad[] = {"permit(principal,action,resource);", "",
-                                      "permit(principal==?principal,action,resource);"
-                                      "permit(principal,action,resource);"};
+    static const char two[] = "permit(principal==?principal,action,resource);"
+                              "permit(principal,action,resource);";
+    static const char *const bad[] = {"permit(principal,action,resource);", "", two};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
