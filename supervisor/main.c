@@ -102,6 +102,7 @@ int reeved_load(struct reeved *rv, const char *dir, struct diags *diags, struct 
     log_info(&rv->log, "policy set loaded from %s: %zu policies, %zu workflows", dir,
              h->policy_count, h->workflow_count);
     helpers_reconfigure(rv);
+    runs_schedule(rv); /* limits may be wider now */
     return 0;
 }
 

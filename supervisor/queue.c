@@ -3,79 +3,10 @@
  */
 #include "supervisor/queue.h"
 
-#include "policy/text/jcs.h"
+#include "supervisor/order.h"
 #include "supervisor/switches.h"
 
-#define LANE_TEXT_MAX    200
 #define AFTER_DEFAULT_MS 1000
-
-/* ---- pure --------------------------------------------------------------------------------------
- */
-
-enum queue_why queue_why(const struct queue_head *h)
-{
-    if (!h->id)
-        return QUEUE_EMPTY;
-    if (h->stopped)
-        return QUEUE_STOPPED;
-    if (h->tenant_concurrency && h->tenant_live >= h->tenant_concurrency)
-        return QUEUE_TENANT_FULL;
-    if (h->live >= h->concurrency)
-        return QUEUE_WORKFLOW_FULL;
-    return h->fresh && h->rate_wait_ms > 0 ? QUEUE_RATE : QUEUE_READY;
-}
-
-static bool goes_before(const struct queue_head *a, const struct queue_head *b)
-{
-    if (a->priority != b->priority)
-        return a->priority > b->priority;
-    if (a->tenant_live != b->tenant_live)
-        return a->tenant_live < b->tenant_live;
-    if (a->tenant_turn != b->tenant_turn)
-        return a->tenant_turn < b->tenant_turn;
-    if (a->fresh != b->fresh)
-        return !a->fresh;
-    return a->id < b->id;
-}
-
-size_t queue_choose(const struct queue_head *heads, size_t n)
-{
-    size_t best = n;
-    for (size_t i = 0; i < n; i++)
-        if (queue_why(&heads[i]) == QUEUE_READY &&
-            (best == n || goes_before(&heads[i], &heads[best])))
-            best = i;
-    return best;
-}
-
-int64_t queue_rate_wait_ms(int64_t nth_ms, int64_t window_ms, int64_t now_ms)
-{
-    if (!nth_ms || nth_ms <= now_ms - window_ms)
-        return 0;
-    return nth_ms > now_ms ? window_ms : nth_ms + window_ms - now_ms;
-}
-
-void queue_lane(const struct json *envelope, struct str path, struct buf *out)
-{
-    const struct json *v = envelope;
-    struct digest d;
-    struct err err = ERR_INIT;
-    char hex[DIGEST_HEX];
-    struct str rest = str_slice(path, sizeof("event.") - 1, path.len), part;
-    if (!path.len)
-        return;
-    while (v && str_split(&rest, '.', &part))
-        v = json_get_str(v, part);
-    if (!v || v->type == JSON_NULL)
-        return;
-    if (v->raw.len <= LANE_TEXT_MAX && v->type != JSON_OBJECT && v->type != JSON_ARRAY) {
-        if (jcs_write(out, v, JCS_EXACT, &err) < 0) /* one spelling, however it was escaped */
-            buf_str_put(out, v->raw);
-    } else if (digest_of_json(v, &d, &err) >= 0) {
-        digest_hex(&d, hex);
-        buf_fmt(out, "sha256:%s", hex);
-    }
-}
 
 /* ---- lines -------------------------------------------------------------------------------------
  */
@@ -307,7 +238,7 @@ void queue_worker(struct run *r, int by)
  */
 
 /* What the files say; a workflow that is gone from them keeps the defaults. */
-static void fill_limits(const struct reeved *rv, const struct line *l, struct queue_head *h)
+static void fill_limits(const struct reeved *rv, const struct line *l, struct order_head *h)
 {
     const struct tenant_count *t = &rv->queue->tenants[l->tenant];
     const struct workflow *w = house_workflow(rv->house, str_of(l->workflow));
@@ -321,7 +252,7 @@ static void fill_limits(const struct reeved *rv, const struct line *l, struct qu
     h->stopped = switches_hold(rv, str_of(t->name), str_of(l->workflow)) != NULL;
 }
 
-static int fill_rate(struct reeved *rv, const struct line *l, struct queue_head *h, struct err *err)
+static int fill_rate(struct reeved *rv, const struct line *l, struct order_head *h, struct err *err)
 {
     const struct workflow *w = house_workflow(rv->house, str_of(l->workflow));
     int64_t nth;
@@ -330,13 +261,13 @@ static int fill_rate(struct reeved *rv, const struct line *l, struct queue_head 
         return 0;
     int e = store_start_nth(rv->store, w->name, w->rate_count, &nth, err);
     if (e >= 0)
-        h->rate_wait_ms = queue_rate_wait_ms(nth, w->rate_ms, reeved_now(rv));
+        h->rate_wait_ms = order_rate_wait_ms(nth, w->rate_ms, reeved_now(rv));
     return e;
 }
 
-static int fill_head(struct reeved *rv, struct line *l, struct queue_head *h, struct err *err)
+static int fill_head(struct reeved *rv, struct line *l, struct order_head *h, struct err *err)
 {
-    *h = (struct queue_head){0};
+    *h = (struct order_head){0};
     fill_limits(rv, l, h);
     if (!l->some || h->stopped)
         return 0;
@@ -347,7 +278,7 @@ static int fill_head(struct reeved *rv, struct line *l, struct queue_head *h, st
 }
 
 /* False: it cannot start now, and its line waits for the next pass. */
-static bool start_one(struct reeved *rv, const struct queue_head *h, struct err *err)
+static bool start_one(struct reeved *rv, const struct order_head *h, struct err *err)
 {
     struct run *r;
     if (run_get(rv, h->id, &r, err) < 0) {
@@ -366,7 +297,7 @@ static bool start_one(struct reeved *rv, const struct queue_head *h, struct err 
     return can && !rv->fatal.number;
 }
 
-static int fill_all(struct reeved *rv, struct queue_head *heads, size_t n, struct err *err)
+static int fill_all(struct reeved *rv, struct order_head *heads, size_t n, struct err *err)
 {
     int e = 0;
     for (size_t i = 0; i < n && e >= 0; i++)
@@ -376,7 +307,7 @@ static int fill_all(struct reeved *rv, struct queue_head *heads, size_t n, struc
 
 /* Starts the chosen one and brings the heads up to date: its own line's, and its tenant's counts.
  */
-static int take(struct reeved *rv, struct queue_head *heads, size_t n, size_t chosen,
+static int take(struct reeved *rv, struct order_head *heads, size_t n, size_t chosen,
                 struct err *err)
 {
     struct queue *q = rv->queue;
@@ -399,16 +330,16 @@ int queue_pass(struct reeved *rv, int64_t *ret_wait_ms, struct err *err)
     *ret_wait_ms = 0;
     if (!n || rv->live_workers >= rv->options->workers)
         return 0;
-    struct queue_head *heads = calloc(n, sizeof(*heads));
+    struct order_head *heads = calloc(n, sizeof(*heads));
     if (!heads)
         return err_sys(err, ENOMEM, "look at the queues");
     int e = fill_all(rv, heads, n, err);
     size_t i;
     while (e >= 0 && !rv->fatal.number && rv->live_workers < rv->options->workers &&
-           (i = queue_choose(heads, n)) < n)
+           (i = order_choose(heads, n)) < n)
         e = take(rv, heads, n, i, err);
     for (i = 0; e >= 0 && i < n; i++)
-        if (queue_why(&heads[i]) == QUEUE_RATE &&
+        if (order_why(&heads[i]) == ORDER_RATE &&
             (!*ret_wait_ms || heads[i].rate_wait_ms < *ret_wait_ms))
             *ret_wait_ms = heads[i].rate_wait_ms;
     free(heads);
@@ -418,31 +349,30 @@ int queue_pass(struct reeved *rv, int64_t *ret_wait_ms, struct err *err)
 /* ---- shown -------------------------------------------------------------------------------------
  */
 
-static void put_why(struct reeved *rv, const struct line *l, const struct queue_head *h,
+static void put_why(struct reeved *rv, const struct line *l, const struct order_head *h,
                     const struct store_queue *row, struct jout *j)
 {
     struct str tenant = row->tenant;
     char text[SWITCHES_TEXT], span[NUM_DURATION_TEXT];
     const struct store_switch *w = switches_hold(rv, tenant, str_of(l->workflow));
-    switch (queue_why(h)) {
-    case QUEUE_TENANT_FULL:
-        jout_m_fmt(j, "why", "%" PRId64 " of %" PRId64 " workers of tenant %.*s are at work",
-                   h->tenant_live, h->tenant_concurrency, STR_FMT(tenant));
+    switch (order_why(h)) {
+    case ORDER_TENANT_FULL:
+        jout_m_fmt(j, "why", "%" PRId64 " of %" PRId64 " workers of tenant %.*s", h->tenant_live,
+                   h->tenant_concurrency, STR_FMT(tenant));
         return;
-    case QUEUE_WORKFLOW_FULL:
-        jout_m_fmt(j, "why", "%" PRId64 " of %" PRId64 " workers of the workflow are at work",
-                   h->live, h->concurrency);
+    case ORDER_WORKFLOW_FULL:
+        jout_m_fmt(j, "why", "%" PRId64 " of %" PRId64 " workers", h->live, h->concurrency);
         return;
-    case QUEUE_RATE:
+    case ORDER_RATE:
         (void)num_duration_text(h->rate_wait_ms, span);
-        jout_m_fmt(j, "why", "the rate allows the next start in %s", span);
+        jout_m_fmt(j, "why", "rate: next start in %s", span);
         return;
-    case QUEUE_READY:
-        jout_m_fmt(j, "why", "next: %d of %" PRId64 " workers are at work", rv->live_workers,
+    case ORDER_READY:
+        jout_m_fmt(j, "why", "next; %d of %" PRId64 " workers in all", rv->live_workers,
                    (int64_t)rv->options->workers);
         return;
-    case QUEUE_STOPPED:
-    case QUEUE_EMPTY:
+    case ORDER_STOPPED:
+    case ORDER_EMPTY:
         break;
     }
     if (w)
@@ -462,7 +392,7 @@ struct shown {
 static int put_line(void *arg, const struct store_queue *row)
 {
     struct shown *s = arg;
-    struct queue_head h;
+    struct order_head h;
     struct line *l = line_of(s->rv->queue, row->workflow, row->tenant);
     int e = l ? fill_head(s->rv, l, &h, s->err) : err_sys(s->err, ENOMEM, "show a queue");
     if (e < 0)

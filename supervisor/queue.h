@@ -3,7 +3,7 @@
  *
  * Runs line up by workflow and tenant: a line. Of each line only the head is looked at, one look into an index
  * of the store, so a pass costs as many looks as there are lines with something in them, however many runs
- * wait. The choice among heads is queue_choose(), a pure function.
+ * wait. The choice among heads is order_choose().
  *
  * Priority, limits, rate and bounds are what the newest files say, also for runs of older versions: they
  * are the operator's hand on the tap, not part of what a run does.
@@ -12,32 +12,6 @@
 #define REEVE_SUPERVISOR_QUEUE_H
 
 #include "supervisor/runs.h"
-
-/* ---- pure ---------------------------------------------------------------------------------------- */
-
-struct queue_head { /* the first of a line */
-    int64_t id;     /* of the run; 0: none */
-    bool fresh;     /* never started: rates are for these */
-    bool stopped;   /* a switch holds it */
-    int64_t priority;
-    int64_t live, concurrency;               /* workers of the workflow */
-    int64_t tenant_live, tenant_concurrency; /* of its tenant; concurrency 0: no limit */
-    uint64_t tenant_turn;                    /* of its tenant's last start: rises from start to start */
-    int64_t rate_wait_ms;                    /* until the rate lets a fresh one start; 0: it does */
-};
-enum queue_why { QUEUE_READY, QUEUE_STOPPED, QUEUE_TENANT_FULL, QUEUE_WORKFLOW_FULL, QUEUE_RATE, QUEUE_EMPTY };
-enum queue_why queue_why(const struct queue_head *h);
-/* The head that starts next: highest priority; then the tenant with the fewest workers, then the one whose last
- * start is longest ago; then the oldest run, begun ones first. n: none may. */
-size_t queue_choose(const struct queue_head *heads, size_t n);
-/* How long until another start, when the last but (count - 1) was at `nth_ms` (0: there was none). A clock
- * that was set back costs one window at most. */
-int64_t queue_rate_wait_ms(int64_t nth_ms, int64_t window_ms, int64_t now_ms);
-/* The value at `path` ("event.data.customer") as a lane's name: its canonical JSON, or a digest of it where that
- * is long. Empty where the event has none. Appends to out. */
-void queue_lane(const struct json *envelope, struct str path, struct buf *out);
-
-/* ---- the room -------------------------------------------------------------------------------------- */
 
 struct queue;
 

@@ -12,7 +12,7 @@
  *   asking   facts for policy          waits    timers, events, children
  *   tool/mcp tool servers              model    model routes, over reeve-egress
  *   helper   egress and control        door     what control asks for
- *   queue    what starts next        switches  what must not start
+ *   queue    what starts next (order: the choice)   switches  what must not start
  *   outbox   commit, then send         audit    who did what
  */
 #ifndef REEVE_SUPERVISOR_REEVED_H

@@ -5,6 +5,7 @@
 
 #include "supervisor/asking.h"
 #include "supervisor/audit.h"
+#include "supervisor/order.h"
 #include "supervisor/queue.h"
 #include "supervisor/waits.h"
 
@@ -131,7 +132,7 @@ static int add_run(struct reeved *rv, const struct trigger *t, const struct work
     char subject[32];
     struct buf lane;
     buf_init(&lane, 1024);
-    queue_lane(t->event, w->key, &lane);
+    order_lane(t->event, w->key, &lane);
     run.lane = buf_str(&lane);
     int e = keep_version(rv, w, &run.version, err);
     if (e >= 0)
