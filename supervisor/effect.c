@@ -3,8 +3,6 @@
  */
 #include "supervisor/effect.h"
 
-#include "supervisor/gate.h"
-
 #define BACK_OFF_MIN_MS 200
 #define BACK_OFF_MAX_MS 20000
 
@@ -170,9 +168,8 @@ static int recover_one(struct reeved *rv, int64_t run, int64_t seq, struct err *
     }
     e = run_journal(r, err);
     struct step *s = e >= 0 ? journal_find(&r->journal, seq) : NULL;
-    if (s && s->rec.kind == STEP_TOOL && !run_state_is_final(r->rec.state) &&
-        !effect_tool_may_retry(r, s))
-        e = gate_open_unknown(r, s, "the supervisor ended while the call was under way", err);
+    if (s)
+        e = effect_tool_recover(r, s, err);
     run_put(r);
     return e;
 }

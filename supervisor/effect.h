@@ -39,6 +39,8 @@ extern const struct step_kind_ops effect_tool_ops, effect_model_ops;
 int effect_recover(struct reeved *rv, struct err *err) NODISCARD;
 /* May a call whose outcome was lost be made again? The operator says; a server can only be stricter. */
 bool effect_tool_may_retry(const struct run *r, const struct step *s);
+/* At start-up: the step is an intent without outcome. */
+int effect_tool_recover(struct run *r, struct step *s, struct err *err) NODISCARD;
 /* A person decided on the step's approval: goes on, if a worker waits for it. */
 int effect_go_on(struct run *r, struct step *s, struct err *err);
 

@@ -10,6 +10,7 @@
 #include "supervisor/audit.h"
 #include "supervisor/gate.h"
 #include "supervisor/offers.h"
+#include "supervisor/recover.h"
 
 static void prepare(struct effect *e, tool_want_fn *then);
 static void on_judge(void *arg, struct tool_server *ts, const struct err *why);
@@ -38,16 +39,58 @@ static int unavailable(struct effect *e, const char *reason, struct err *err)
                   : step_settle_error(e->r, e->s, STEP_FAILED, WIRE_E_UNAVAILABLE, reason, err);
 }
 
-bool effect_tool_may_retry(const struct run *r, const struct step *s)
+/* ---- what is to be done: recover.c decides
+ * ------------------------------------------------------------------------------------- */
+
+static enum tool_retry retry_of(const struct run *r, const struct step *s)
 {
     struct str tool = s->rec.key, name;
-    if (!str_split(&tool, '/', &name))
-        return false;
-    const struct server *def = version_server(r->version, name);
-    if (!def)
-        return false;
-    enum tool_retry retry = server_tool_of(def, tool).retry;
+    const struct server *def = NULL;
+    if (str_split(&tool, '/', &name))
+        def = version_server(r->version, name);
+    return def ? server_tool_of(def, tool).retry : RETRY_NEVER;
+}
+
+bool effect_tool_may_retry(const struct run *r, const struct step *s)
+{
+    enum tool_retry retry = retry_of(r, s);
     return retry == RETRY_READ_ONLY || retry == RETRY_IDEMPOTENT;
+}
+
+/* The step's approval (zero when there is none) and how it counts. */
+static int look_at_gate(struct run *r, struct step *s, struct arena *a, struct store_approval *ap,
+                        enum recover_gate *ret, struct err *err)
+{
+    const struct json *outcome;
+    bool happened = false;
+    *ap = (struct store_approval){0};
+    *ret = GATE_NONE;
+    if (!s->rec.approval)
+        return 0;
+    int rc = gate_look(r, s, a, ap, err);
+    if (rc >= 0 && ap->kind == APPROVAL_UNKNOWN_EFFECT && ap->state == APPROVAL_APPROVED) {
+        rc = json_parse(a, ap->outcome, &JSON_LIMITS_DEFAULT, &outcome, NULL, err);
+        if (rc >= 0)
+            rc = json_want_bool(outcome, "happened", &happened, err);
+    }
+    /* An approval of the call itself says nothing of what became of it, nor the other way round. */
+    if (rc >= 0 && (ap->kind == APPROVAL_UNKNOWN_EFFECT) == (s->rec.state == STEP_UNKNOWN))
+        *ret = recover_gate(ap->state, happened);
+    else if (rc >= 0)
+        *ret = GATE_CLOSED;
+    return rc;
+}
+
+static enum recover_move move_for(const struct run *r, const struct step *s,
+                                  enum recover_cause cause, enum recover_gate gate)
+{
+    const struct recover_case c = {.cause = cause,
+                                   .state = s->rec.state,
+                                   .retry = retry_of(r, s),
+                                   .gate = gate,
+                                   .has_tries = s->rec.tries < EFFECT_TRIES_MAX,
+                                   .is_over = run_state_is_final(r->rec.state)};
+    return recover_move(&c);
 }
 
 /* ---- it left, and came back or did not
@@ -62,12 +105,30 @@ static void on_again(void *arg, struct ev_timer *t)
 static int lost(struct effect *e, const char *reason, struct err *err)
 {
     struct run *r = e->r;
-    if (!effect_tool_may_retry(r, e->s))
-        return gate_open_unknown(r, e->s, reason, err);
-    int rc = step_set(r, e->s, STEP_INTENT, reason, err);
-    if (rc < 0 || effect_again(e, 0, on_again))
-        return rc < 0 ? rc : 1; /* goes on later */
-    return step_settle_error(r, e->s, STEP_FAILED, WIRE_E_UNAVAILABLE, reason, err);
+    struct store_approval ap;
+    enum recover_gate gate;
+    int rc = look_at_gate(r, e->s, &e->arena, &ap, &gate, err);
+    if (rc < 0)
+        return rc;
+    switch (move_for(r, e->s, RECOVER_LOST, gate)) {
+    case RECOVER_SEND:
+        if (e->s->rec.state == STEP_UNKNOWN) /* not sent: what bounds the tries is kept here */
+            e->s->rec.tries++;
+        rc = step_set(r, e->s, e->s->rec.state, reason, err);
+        if (rc < 0)
+            return rc;
+        return effect_again(e, 0, on_again) ? 1 : err_sys(err, ENOMEM, "try a call again");
+    case RECOVER_FAIL:
+        return step_settle_error(r, e->s, STEP_FAILED, WIRE_E_UNAVAILABLE, reason, err);
+    case RECOVER_NOTE:
+        e->s->rec.approval = 0;
+        return step_set(r, e->s, STEP_UNKNOWN, reason, err);
+    default:
+        break;
+    }
+    if (gate == GATE_RUN) /* could not be carried out, and a new one opens */
+        rc = gate_set(r->rv, &ap, APPROVAL_CANCELLED, err);
+    return rc < 0 ? rc : gate_open_unknown(r, e->s, reason, err);
 }
 
 static int settle_result(struct effect *e, const struct json *result, struct err *err)
@@ -75,11 +136,13 @@ static int settle_result(struct effect *e, const struct json *result, struct err
     struct run *r = e->r;
     const struct json *type = json_get(result, "resultType");
     bool is_error = false;
+    /* A result that is of no use is still a result: the call happened, and is not made again. */
     if (!json_is(json_get(result, "content"), JSON_ARRAY) && !json_get(result, "structuredContent"))
-        return step_settle_tool_error(
-            r, e->s, STEP_FAILED, "the tool server's result has no content", (struct strs){0}, err);
+        return step_settle_tool_error(r, e->s, STEP_COMMITTED,
+                                      "the tool server's result has no content", (struct strs){0},
+                                      err);
     if (json_is(type, JSON_STRING) && !str_is(type->string, "complete"))
-        return step_settle_tool_error(r, e->s, STEP_FAILED,
+        return step_settle_tool_error(r, e->s, STEP_COMMITTED,
                                       "the tool asks for more input, which is not offered to it",
                                       (struct strs){0}, err);
     if (json_bool_or(result, "isError", false, &is_error, err) < 0)
@@ -106,8 +169,10 @@ static int take_reply(struct effect *e, const struct tool_reply *reply, struct e
     int rc = asking_note(r, e->s->rec.seq, OF_FAILURES, e->key, e->parsed, err);
     if (rc < 0)
         return rc;
-    return reply->lost ? lost(e, text, err)
-                       : step_settle_tool_error(r, e->s, STEP_FAILED, text, (struct strs){0}, err);
+    if (reply->lost)
+        return lost(e, text, err);
+    return step_settle_tool_error(r, e->s, reply->happened ? STEP_COMMITTED : STEP_FAILED, text,
+                                  (struct strs){0}, err);
 }
 
 static void on_reply(void *arg, const struct tool_reply *reply)
@@ -249,8 +314,15 @@ static int go(struct effect *e, struct store_step *more, struct store_approval *
     rc = store_usage_add(r->rv->store, &u, err);
     if (rc >= 0)
         rc = run_save(r, err);
-    if (rc >= 0)
-        rc = send_call(e, err);
+    if (rc < 0)
+        return rc;
+    rc = send_call(e, err);
+    if (rc == -EPIPE || rc == -ENOBUFS) { /* its connection has just ended: nothing leaves */
+        char why[ERR_TEXT_MAX];
+        snprintf(why, sizeof(why), "%s", err->text);
+        *err = ERR_INIT;
+        return unavailable(e, why, err);
+    }
     return rc < 0 ? rc : 1;
 }
 
@@ -294,10 +366,12 @@ static void fill_facts(struct effect *e, const struct tool_def *def, struct fact
 /* @notify("who"): kept with the run, where operators and whoever follows it see it. */
 static void note_notices(struct effect *e, const struct ask_tool *asked)
 {
-    static const char *const words[] = {[ASK_RUN] = "allowed", [ASK_GATE] = "put to people", [ASK_DENY] = "denied"};
+    static const char *const words[] = {
+        [ASK_RUN] = "allowed", [ASK_GATE] = "put to people", [ASK_DENY] = "denied"};
     for (size_t i = 0; i < asked->notify.count; i++) {
-        struct str line = arena_fmt(&e->arena, "notify %.*s: %.*s was %s", STR_FMT(asked->notify.items[i]),
-                                    STR_FMT(e->key), words[asked->verdict]);
+        struct str line =
+            arena_fmt(&e->arena, "notify %.*s: %.*s was %s", STR_FMT(asked->notify.items[i]),
+                      STR_FMT(e->key), words[asked->verdict]);
         run_log(e->r, LOG_LEVEL_WARN, "policy", line);
     }
 }
@@ -380,13 +454,27 @@ static void on_judge(void *arg, struct tool_server *ts, const struct err *why)
 
 static int send_again(struct effect *e, struct err *err)
 {
+    struct store_approval ap;
+    enum recover_gate gate;
     if (!tool_find(e->server, e->tool))
         return lost(e, "the tool server does not have this tool any more", err);
-    int rc = effect_intend(e, NULL, err);
+    int rc = look_at_gate(e->r, e->s, &e->arena, &ap, &gate, err);
+    if (rc >= 0 && e->s->rec.state == STEP_UNKNOWN && gate != GATE_RUN)
+        return 0; /* the word that allowed it does no longer */
+    if (rc >= 0 && e->s->rec.state == STEP_UNKNOWN)
+        rc = gate_set(e->r->rv, &ap, APPROVAL_USED, err); /* with the intent (INV-07) */
+    if (rc >= 0)
+        rc = effect_intend(e, NULL, err);
     if (rc >= 0)
         rc = audit_step(e->r, e->s, "intent", err);
     if (rc >= 0)
         rc = send_call(e, err);
+    if (rc == -EPIPE || rc == -ENOBUFS) {
+        char why[ERR_TEXT_MAX];
+        snprintf(why, sizeof(why), "%s", err->text);
+        *err = ERR_INIT;
+        return lost(e, why, err);
+    }
     return rc < 0 ? rc : 1;
 }
 
@@ -449,22 +537,16 @@ static int begin_again(struct run *r, struct step *s, tool_want_fn *then, struct
     return rc;
 }
 
-/* A person said what became of it: it happened, with this result, or it is to be done. */
-static int resolve_unknown(struct run *r, struct step *s, struct store_approval *ap,
-                           struct arena *a, struct err *err)
+/* A person said that it happened, perhaps with its result. */
+static int keep_word(struct run *r, struct step *s, struct store_approval *ap, struct arena *a,
+                     struct err *err)
 {
     const struct json *outcome;
-    bool happened;
     int rc = json_parse(a, ap->outcome, &JSON_LIMITS_DEFAULT, &outcome, NULL, err);
     if (rc >= 0)
-        rc = json_want_bool(outcome, "happened", &happened, err);
-    if (rc >= 0 && (happened || s->request))
         rc = gate_set(r->rv, ap, APPROVAL_USED, err);
     if (rc < 0)
         return rc;
-    if (!happened)
-        return s->request ? begin_again(r, s, on_send, err)
-                          : 0; /* when the worker is back with the request */
     const struct json *result = json_get(outcome, "result");
     struct str text = json_is(result, JSON_OBJECT)
                           ? result->raw
@@ -472,24 +554,33 @@ static int resolve_unknown(struct run *r, struct step *s, struct store_approval 
     return step_settle(r, s, STEP_COMMITTED, text, false, "a person said that it happened", err);
 }
 
-static int go_on_gated(struct run *r, struct step *s, struct err *err)
+/* A step without outcome, on which nobody works: what now? Without the request in memory it cannot
+ * be sent; the worker brings it when it is back. */
+static int go_on(struct run *r, struct step *s, struct err *err)
 {
     struct arena a;
     struct store_approval ap;
-    arena_init(&a, 1u << 20);
-    int rc = gate_look(r, s, &a, &ap, err);
+    enum recover_gate gate;
+    arena_init(&a, RUN_MESSAGE_ARENA);
+    int rc = look_at_gate(r, s, &a, &ap, &gate, err);
     if (rc >= 0)
-        switch (ap.state) {
-        case APPROVAL_OPEN:
+        switch (move_for(r, s, RECOVER_ASKED, gate)) {
+        case RECOVER_JUDGE:
+            rc = s->request ? begin_again(r, s, on_judge, err) : 0;
             break;
-        case APPROVAL_APPROVED:
-            if (s->rec.state == STEP_UNKNOWN)
-                rc = resolve_unknown(r, s, &ap, &a, err);
-            else if (s->request)
-                rc = begin_again(r, s, on_judge, err);
+        case RECOVER_SEND:
+            rc = s->request ? begin_again(r, s, on_send, err) : 0;
+            break;
+        case RECOVER_KEEP:
+            rc = keep_word(r, s, &ap, &a, err);
+            break;
+        case RECOVER_REFUSE:
+            rc = refused(r, s, &ap, &a, err);
+            break;
+        case RECOVER_GATE:
+            rc = gate_open_unknown(r, s, "its outcome was lost", err);
             break;
         default:
-            rc = refused(r, s, &ap, &a, err);
             break;
         }
     arena_release(&a);
@@ -499,16 +590,7 @@ static int go_on_gated(struct run *r, struct step *s, struct err *err)
 static int resume(struct run *r, struct step *s, const struct step_ask *q, struct err *err)
 {
     (void)q;
-    switch (s->rec.state) {
-    case STEP_GATED:
-    case STEP_UNKNOWN:
-        return go_on_gated(r, s, err);
-    case STEP_INTENT:
-        return effect_tool_may_retry(r, s) ? begin_again(r, s, on_send, err)
-                                           : gate_open_unknown(r, s, "its outcome was lost", err);
-    default:
-        return begin_again(r, s, on_judge, err); /* a failure that was withdrawn */
-    }
+    return go_on(r, s, err);
 }
 
 const struct step_kind_ops effect_tool_ops = {.begin = begin, .resume = resume};
@@ -518,6 +600,13 @@ int effect_go_on(struct run *r, struct step *s, struct err *err)
     if (s->live)
         return 0;
     return s->rec.kind == STEP_TOOL && (s->rec.state == STEP_GATED || s->rec.state == STEP_UNKNOWN)
-               ? go_on_gated(r, s, err)
+               ? go_on(r, s, err)
                : 0;
+}
+
+int effect_tool_recover(struct run *r, struct step *s, struct err *err)
+{
+    if (s->rec.kind != STEP_TOOL || move_for(r, s, RECOVER_START, GATE_NONE) != RECOVER_GATE)
+        return 0;
+    return gate_open_unknown(r, s, "the supervisor ended while the call was under way", err);
 }

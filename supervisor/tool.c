@@ -415,7 +415,7 @@ static void on_reply(void *arg, struct wire *w, const struct wire_message *m)
     } else if (m->kind == WIRE_RESULT && (int64_t)m->result->raw.len > ts->def->result_bytes) {
         snprintf(size, sizeof(size), "the result has %zu bytes, over result_bytes",
                  m->result->raw.len);
-        reply = (struct tool_reply){.code = WIRE_E_LIMIT, .text = str_of(size)};
+        reply = (struct tool_reply){.code = WIRE_E_LIMIT, .text = str_of(size), .happened = true};
     }
     for (struct tool_call **at = &ts->calls; *at; at = &(*at)->next)
         if (*at == c) {

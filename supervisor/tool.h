@@ -36,6 +36,7 @@ struct tool_reply {
     const struct json *result; /* the MCP result; NULL: see below */
     int64_t code;              /* the server's JSON-RPC error */
     struct str text;
+    bool happened;             /* the server answered with a result that is of no use: not to be made again */
     bool lost;                 /* nothing is known: it may have happened (server ended, time-out, nonsense) */
 };
 struct tool_call;
