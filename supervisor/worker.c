@@ -119,7 +119,9 @@ static void on_closed(void *arg, struct wire *w, const struct err *why)
     (void)w;
     struct run *r = arg;
     r->users++;
-    if (why->number && !r->ended) {
+    /* One that is killed with words of ours unread resets the connection: no fault of its own. */
+    bool is_gone = why->number == ECONNRESET || why->number == EPIPE;
+    if (why->number && !is_gone && !r->ended) {
         worker_fault(r, why->text);
     } else {
         forget_wire(r);
