@@ -4,6 +4,7 @@
 #include "supervisor/waits.h"
 
 #include "supervisor/asking.h"
+#include "supervisor/effect.h"
 #include "supervisor/gate.h"
 #include "supervisor/trigger.h"
 
@@ -67,7 +68,9 @@ static int named_begin(struct run *r, const struct step_ask *q, struct err *err)
 static int named_resume(struct run *r, struct step *s, const struct step_ask *q, struct err *err)
 {
     step_drop_waiters(s);
-    return answer_begin(r, s, q->id, err); /* it had begun and not ended: done again */
+    /* It had begun and not ended, or its failure was withdrawn: done again. */
+    int e = s->rec.state == STEP_OPEN ? 0 : step_set(r, s, STEP_OPEN, "", err);
+    return e < 0 ? e : answer_begin(r, s, q->id, err);
 }
 
 static void put_value(struct jout *j, const void *arg)
@@ -247,19 +250,24 @@ static int event_resume(struct run *r, struct step *s, const struct step_ask *q,
 
 const struct step_kind_ops waits_event_ops = {.begin = event_begin, .resume = event_resume};
 
-#define WOKEN_MAX 1024
 struct woken {
     struct {
         int64_t run, seq, doc;
-    } items[WOKEN_MAX];
-    size_t count;
+    } * items;
+    size_t count, cap;
 };
 
 static int on_open_wait(void *arg, const struct store_step *s)
 {
     struct woken *w = arg;
-    if (w->count == WOKEN_MAX)
-        return 1; /* the rest find the event when they look, at their next wake-up */
+    if (w->count == w->cap) { /* all of them: a run that waits for ever looks at nothing else */
+        size_t cap = w->cap ? 2 * w->cap : 64;
+        void *grown = reallocarray(w->items, cap, sizeof(*w->items));
+        if (!grown)
+            return -ENOMEM;
+        w->items = grown;
+        w->cap = cap;
+    }
     w->items[w->count].run = s->run;
     w->items[w->count].doc = s->request_doc;
     w->items[w->count++].seq = s->seq;
@@ -299,14 +307,14 @@ static int wait_one(struct reeved *rv, int64_t run, int64_t seq, int64_t doc,
 int waits_on_event(struct reeved *rv, const struct store_event *ev, const struct json *envelope,
                    size_t *ret_woken, struct err *err)
 {
-    struct woken *w = calloc(1, sizeof(*w));
-    if (!w)
-        return err_sys(err, ENOMEM, "wake runs");
-    int e = store_steps_open(rv->store, STEP_EVENT_WAIT, ev->type, on_open_wait, w, err);
-    for (size_t i = 0; e >= 0 && i < w->count; i++)
-        e = wait_one(rv, w->items[i].run, w->items[i].seq, w->items[i].doc, ev, envelope, ret_woken,
+    struct woken w = {0};
+    int e = store_steps_open(rv->store, STEP_EVENT_WAIT, ev->type, on_open_wait, &w, err);
+    if (e == -ENOMEM && !err->number)
+        err_sys(err, ENOMEM, "wake runs");
+    for (size_t i = 0; e >= 0 && i < w.count; i++)
+        e = wait_one(rv, w.items[i].run, w.items[i].seq, w.items[i].doc, ev, envelope, ret_woken,
                      err);
-    free(w);
+    free(w.items);
     return e < 0 ? e : 0;
 }
 
@@ -696,12 +704,28 @@ int waits_on_run_end(struct run *r, struct err *err)
     return e;
 }
 
+/* What failed without having left may be asked again, and what is harmless to repeat. A failure that a
+ * tool server answered with is an outcome: such a call is not made twice (INV-05). */
+static bool may_withdraw(const struct run *r, const struct step *s)
+{
+    switch (s->rec.kind) {
+    case STEP_TOOL:
+        return s->rec.outcome_error || effect_tool_may_retry(r, s);
+    case STEP_MODEL:
+    case STEP_NAMED:
+    case STEP_RETRIEVAL:
+        return true;
+    default:
+        return false; /* events and children: what came of them is done */
+    }
+}
+
 int waits_withdraw_failures(struct run *r, struct err *err)
 {
     int e = 0;
     for (size_t i = r->journal.count; e >= 0 && i > 0; i--) {
         struct step *s = r->journal.steps[i - 1];
-        if (s->rec.state != STEP_FAILED)
+        if (s->rec.state != STEP_FAILED || !may_withdraw(r, s))
             break;
         s->rec.outcome_doc = 0;
         s->rec.tries = 0;
