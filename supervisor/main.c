@@ -194,6 +194,11 @@ static void on_housekeeping(void *arg, struct ev_timer *t)
     ev_timer_set(t, HOUSEKEEPING_MS);
 }
 
+static int before_commit(void *arg, struct err *err)
+{
+    return runs_write_touched(arg, err);
+}
+
 static void on_commit(void *arg)
 {
     helpers_tell_changes(arg);
@@ -326,6 +331,17 @@ static int open_store(struct start *st, struct err *err)
     return e < 0 ? err_wrap(err, "store") : 0;
 }
 
+/* Runs' user ids begin at a random slot: what an earlier reeved, or another one on this host, left behind under
+ * an id is not met by the next run at once. */
+static int draw_slot(struct reeved *rv, struct err *err)
+{
+    uint32_t random;
+    const struct clock *c = ev_clock(rv->ev);
+    int e = c->random(c->arg, &random, sizeof(random));
+    rv->next_uid_slot = random % (UID_SLOT_COUNT - UID_SLOT_RUNS);
+    return e < 0 ? err_sys(err, -e, "draw a user id") : 0;
+}
+
 static int make_loop(struct start *st, struct err *err)
 {
     struct reeved *rv = &st->rv;
@@ -344,9 +360,12 @@ static int make_loop(struct start *st, struct err *err)
         e = ev_timer_new(rv->ev, on_housekeeping, rv, &rv->housekeeping, err);
     if (e < 0)
         return e;
+    rv->outbox.before_commit = before_commit;
     rv->outbox.on_commit = on_commit;
     rv->outbox.arg = rv;
     rv->started_ms = reeved_now(rv);
+    if ((e = draw_slot(rv, err)) < 0)
+        return e;
     ev_timer_set(rv->housekeeping, HOUSEKEEPING_MS / 10);
     const struct spawner_owner owner = {.on_lost = on_spawn_lost, .arg = rv};
     e = spawner_new(rv->ev, fd_take(&st->spawn), &owner, &rv->spawner, err);

@@ -50,7 +50,9 @@ struct reeved {
     struct helper *egress, *control;
     int control_listen;    /* the control socket, kept for each start of reeve-control */
     struct tool_server *servers; /* tool.c */
+    int64_t server_starts;
     struct run *runs[RUN_BUCKETS]; /* those in memory, by id */
+    struct run *touched;   /* runs whose counters are written before the next commit */
     int live_workers;      /* kept by queue.c */
     struct queue *queue;
     struct switches *switches;
@@ -58,7 +60,7 @@ struct reeved {
     struct ev_timer *housekeeping;
     int64_t *changed;      /* runs that changed since the last commit: told to control */
     size_t changed_count, changed_cap;
-    uint32_t next_uid_slot, next_server_slot;
+    uint32_t next_uid_slot;
     int64_t started_ms;
     struct str layers;     /* of the worker profile's self-test, JSON; owned */
     bool stopping;

@@ -303,7 +303,8 @@ static void start(struct tool_server *ts)
                               .pass_fd = -1};
     const struct started_owner owner = {
         .on_started = on_started, .on_exit = on_exit_told, .arg = ts};
-    snprintf(key, sizeof(key), "server-%" PRIu32 ".%" PRId64, ts->uid_slot, ++ts->starts);
+    snprintf(key, sizeof(key), "server-%.30s.%" PRId64, ts->def->name.ptr, ++ts->rv->server_starts);
+    ts->starts++;
     q.key = str_of(key);
     fill(ts->def, &q);
     ts->state = TOOL_STARTING;
@@ -334,6 +335,25 @@ static void on_timer(void *arg, struct ev_timer *t)
 /* ---- the pool
  * --------------------------------------------------------------------------------------------- */
 
+/* The user id comes from the name, so that a server finds its files under the same owner after a restart. Two
+ * names that fall on one slot: the later one takes the next free. */
+static uint32_t slot_of(const struct reeved *rv, struct str name)
+{
+    const uint32_t count = UID_SLOT_RUNS - UID_SLOT_SERVERS;
+    struct digest d = digest_of(name);
+    uint32_t slot;
+    memcpy(&slot, d.bytes, sizeof(slot));
+    slot %= count;
+    for (uint32_t tries = 0; tries < count; tries++, slot = (slot + 1) % count) {
+        const struct tool_server *ts = rv->servers;
+        while (ts && (ts->uid_slot != UID_SLOT_SERVERS + slot || str_eq(ts->def->name, name)))
+            ts = ts->next;
+        if (!ts)
+            break;
+    }
+    return UID_SLOT_SERVERS + slot;
+}
+
 static int server_new(struct reeved *rv, const struct digest *version, struct str name,
                       struct tool_server **ret, struct err *err)
 {
@@ -359,7 +379,7 @@ static int server_new(struct reeved *rv, const struct digest *version, struct st
         return e;
     }
     ts->rv = rv;
-    ts->uid_slot = UID_SLOT_SERVERS + rv->next_server_slot++ % (UID_SLOT_RUNS - UID_SLOT_SERVERS);
+    ts->uid_slot = slot_of(rv, name);
     ts->next = rv->servers;
     rv->servers = ts;
     *ret = ts;

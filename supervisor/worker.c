@@ -142,8 +142,10 @@ static void on_started(void *arg, struct started *p, const struct started_info *
     if (!info) {
         r->process = NULL;
         queue_worker(r, -1);
-        if (r->rec.state == RUN_STARTING) /* INV-02: no walls, no run */
-            run_must_event(r, LIFE_REFUSED, why->text);
+        /* INV-02: no walls, no run. What stood in the way may pass (a process limit, memory) or be mended: it is
+         * tried again like any attempt that failed, and given up like one. */
+        if (r->rec.state == RUN_STARTING)
+            run_attempt_failed(r, LIFE_LOST, why->text);
         run_put(r);
         return;
     }
