@@ -10,6 +10,12 @@ static const char *const run_states[RUN_STATE_COUNT] = {
     [RUN_CANCELLED] = "cancelled", [RUN_DEAD] = "dead",
 };
 
+static const char *const run_modes[RUN_MODE_COUNT] = {
+    [RUN_REAL] = "real",
+    [RUN_DRY] = "dry",
+    [RUN_REPLAY] = "replay",
+};
+
 static const char *const run_waits[RUN_WAIT_COUNT] = {
     [WAIT_NONE] = "none",         [WAIT_TIMER] = "timer",     [WAIT_EVENT] = "event",
     [WAIT_APPROVAL] = "approval", [WAIT_UNKNOWN] = "unknown", [WAIT_BUDGET] = "budget",
@@ -60,6 +66,11 @@ static const char *const switch_states[SWITCH_STATE_COUNT] = {
 const char *run_state_name(enum run_state st)
 {
     return NAME_OF(run_states, st);
+}
+
+const char *run_mode_name(enum run_mode m)
+{
+    return NAME_OF(run_modes, m);
 }
 
 const char *run_wait_name(enum run_wait w)

@@ -104,6 +104,23 @@ static int drop_old(struct store *s, struct str workflow, int64_t before_ms, str
     return MIN(r, 0);
 }
 
+int store_retention_replays(struct store *s, int64_t before_ms, int limit, struct err *err)
+{
+    int64_t runs[RUNS_MAX];
+    int n = 0;
+    int r = store_change(s, err);
+    if (r < 0)
+        return r;
+    struct query q = query_on(&s->db, SQL_RETENTION_REPLAYS);
+    query_put_i64(&q, before_ms);
+    query_put_i64(&q, MIN(MAX(limit, 0), RUNS_MAX));
+    while ((r = query_step(&q, err)) > 0)
+        runs[n++] = query_i64(&q);
+    for (int i = 0; i < n && r >= 0; i++)
+        r = drop_run(s, runs[i], err);
+    return r < 0 ? r : n;
+}
+
 int store_retention(struct store *s, struct str workflow, int64_t before_ms, int limit,
                     struct err *err)
 {

@@ -152,9 +152,19 @@ static const char schema_2[] =
     "  pinned BLOB, pinned_who TEXT NOT NULL, pinned_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE INDEX version_workflow ON version(workflow, at_ms);";
 
+/* Time travel: a run over another's way. A replay (mode 2) is not counted and soon gone. */
+static const char schema_3[] =
+    "ALTER TABLE run ADD COLUMN mode INTEGER NOT NULL DEFAULT 0 CHECK(mode BETWEEN 0 AND 2);"
+    "ALTER TABLE run ADD COLUMN origin INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run ADD COLUMN origin_step INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run ADD COLUMN seed TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE run ADD COLUMN clock_ms INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX run_replay ON run(ended_ms, state, workflow) WHERE mode=2;";
+
 const struct schema_step schema_steps[] = {
     {1, "the first schema", schema_1},
     {2, "queues, switches, versions", schema_2},
+    {3, "forks and replays", schema_3},
 };
 const size_t schema_step_count = ARRAY_LEN(schema_steps);
 

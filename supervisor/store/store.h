@@ -101,6 +101,10 @@ const char *run_state_name(enum run_state st);
 const char *run_wait_name(enum run_wait w);
 bool run_state_is_final(enum run_state st);
 
+/* Whether what it asks for may leave. A dry run and a replay are answered from another run's journal. */
+enum run_mode { RUN_REAL, RUN_DRY, RUN_REPLAY, RUN_MODE_COUNT };
+const char *run_mode_name(enum run_mode m);
+
 struct store_run {
     int64_t id;             /* set by store_run_add; small, rising, for people too: "run 41" */
     struct str tenant, workflow;
@@ -111,6 +115,10 @@ struct store_run {
     char trace_id[33];
     struct str lane;        /* value of the workflow's key, JSON text; empty: none. Written once */
     bool lane_wait;         /* another run of its lane goes before it: not startable */
+    enum run_mode mode;
+    int64_t origin, origin_step; /* the run that it was forked from, or goes over, and its first step anew; 0: none */
+    char seed[65];          /* of its randomness, when it is that of its origin; empty: its own */
+    int64_t clock_ms;       /* likewise when it began, as its worker is told; 0: created_ms */
     enum run_state state;
     enum run_wait wait;
     int64_t wake_ms;        /* when it is to be looked at again; 0: not by time */
@@ -128,7 +136,7 @@ struct store_run {
 };
 int store_run_add(struct store *s, const struct store_run *r, int64_t *ret_id, struct err *err) NODISCARD;
 int store_run_get(struct store *s, int64_t id, struct arena *a, struct store_run *ret, struct err *err) NODISCARD; /* -ENOENT */
-/* Writes everything but id, tenant, workflow, version, event, parent, trace id, lane and created. */
+/* Writes everything but id, tenant, workflow, version, event, parent, trace id, lane, created, and what it was forked from. */
 int store_run_update(struct store *s, const struct store_run *r, struct err *err) NODISCARD;
 typedef int store_run_fn(void *arg, const struct store_run *r); /* != 0 stops and is returned */
 /* states: bits 1u << enum run_state; ids above after_id, rising, at most limit. */
@@ -141,6 +149,7 @@ int store_runs_waiting(struct store *s, enum run_wait w, int64_t after_id, int l
 /* Those that an event started. */
 int store_runs_of_event(struct store *s, int64_t event, store_run_fn *fn, void *arg, struct err *err);
 int store_runs_children(struct store *s, int64_t parent, store_run_fn *fn, void *arg, struct err *err);
+/* All but replays, which are nobody's business but their asker's. */
 int store_runs_count(struct store *s, int64_t by_state[RUN_STATE_COUNT], struct err *err);
 
 /* ---- queues, stops, rates ------------------------------------------------------------------------ */
@@ -315,6 +324,9 @@ int store_log_add(struct store *s, int64_t run, int64_t at_ms, struct str level,
 /* Deletes final runs (with all that hangs on them) that ended before `before_ms` in a workflow, at most
  * `limit`; then blobs that nothing refers to. Returns how many runs went. */
 int store_retention(struct store *s, struct str workflow, int64_t before_ms, int limit, struct err *err);
+
+/* The same for replays, whatever their workflow. */
+int store_retention_replays(struct store *s, int64_t before_ms, int limit, struct err *err);
 
 /* Small values of the runtime's own (self-test results, schedule marks): name -> text. */
 int store_value_put(struct store *s, struct str name, struct str text, struct err *err) NODISCARD;

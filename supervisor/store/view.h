@@ -10,6 +10,7 @@
  *
  * Shapes. Times are RFC 3339 strings, null when not yet. "cost" is a number in whole units of money.
  *  RUN   {run, tenant, workflow, version(hex), state, wait, wakeAt, reason (of a queued one: what holds it), key, parent:{run,step}|null, depth, traceId,
+ *         mode, origin:{run,step}|null (what it was forked from, or goes over),
  *         attempt, failures, cancel, createdAt, startedAt, endedAt, event:{id,source,eventId,type,subject},
  *         steps, toolCalls, modelCalls, inputTokens, outputTokens, cost}
  *  STEP  {run, seq, kind, key, occurrence, state, attempt, tries, error(bool), reason, askedAt, beganAt, endedAt,
@@ -63,6 +64,14 @@ int view_step(struct view *v, int64_t run, int64_t seq, bool whole, struct jout 
 #define VIEW_TRACE_RUNS  100
 #define VIEW_TRACE_DEPTH 6
 int view_trace(struct view *v, int64_t run, struct jout *out, struct err *err) NODISCARD;
+
+/* Two runs side by side, in the order of both: {"a":RUN, "b":RUN, "same":bool (steps, state and result), "sameResult":bool,
+ *  "steps":[{a:seq|null, b:seq|null, kind, key, same:bool, moved:bool, differs:[of "request" "state" "outcome"]}],
+ *  "first":{index, a:STEP + {request:DOC, outcome:DOC|null}|null, b:likewise}|null, "cut":bool}. A step has the other's as
+ *  its like when kind, key and request are the same; between such pairs, kind and key. moved: at
+ *  another place, which is no difference: steps that go side by side come in any order. At most VIEW_DIFF_STEPS of each. */
+#define VIEW_DIFF_STEPS 2000
+int view_diff(struct view *v, int64_t a, int64_t b, struct jout *out, struct err *err) NODISCARD;
 
 /* {"log":[{line, at, level, unit, text}], "next":line|null}: lines of the run's log above `after`, rising */
 int view_log(struct view *v, int64_t run, int64_t after, int limit, struct jout *out, struct err *err) NODISCARD;

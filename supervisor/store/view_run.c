@@ -66,6 +66,20 @@ static void parent_member(const struct store_run *r, struct jout *out)
     jout_object_end(out);
 }
 
+static void origin_member(const struct store_run *r, struct jout *out)
+{
+    jout_m_cstr(out, "mode", run_mode_name(r->mode));
+    jout_name(out, "origin");
+    if (r->origin == 0) {
+        jout_null(out);
+        return;
+    }
+    jout_object(out);
+    jout_m_i64(out, "run", r->origin);
+    out_id(out, "step", r->origin_step);
+    jout_object_end(out);
+}
+
 static int members(struct view *v, const struct store_run *r, bool whole, struct jout *out,
                    struct err *err)
 {
@@ -83,6 +97,7 @@ static int members(struct view *v, const struct store_run *r, bool whole, struct
         out_text(out, "reason", r->reason);
     out_text(out, "key", r->lane);
     parent_member(r, out);
+    origin_member(r, out);
     jout_m_i64(out, "depth", r->depth);
     jout_m_cstr(out, "traceId", r->trace_id);
     jout_m_i64(out, "attempt", r->attempt);
