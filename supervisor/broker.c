@@ -9,6 +9,7 @@
 #include "supervisor/broker.h"
 
 #include "supervisor/offers.h"
+#include "supervisor/travel.h"
 #include "supervisor/waits.h"
 #include "supervisor/worker.h"
 
@@ -65,25 +66,16 @@ static void put_limits(struct jout *j, const struct workflow_limits *l)
     jout_object_end(j);
 }
 
-/* A seed of the run's own, the same in every attempt: randomness that replays. */
-static void put_seed(struct run *r, struct jout *j)
-{
-    char hex[DIGEST_HEX], id[32];
-    snprintf(id, sizeof(id), "%" PRId64, r->rec.id);
-    const struct str parts[] = {STR("reeve run seed"), str_of(r->rec.trace_id), str_of(id)};
-    struct digest d = digest_of_parts(parts, ARRAY_LEN(parts));
-    digest_hex(&d, hex);
-    jout_m_cstr(j, "seed", hex);
-}
-
 static int on_begin(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
 {
     struct run *r = ctx;
     struct wire_out o;
-    char hex[DIGEST_HEX];
+    char hex[DIGEST_HEX], seed[DIGEST_HEX];
     if (json_bool_or(m->params, "sequential", false, &r->sequential, err) < 0)
         return wire_error(w, m->id, WIRE_E_PARAMS, "run/begin: %s", err->text);
     int e = run_journal(r, err);
+    if (e >= 0)
+        e = travel_load(r, err);
     if (e < 0)
         return e;
     for (size_t i = 0; i < r->journal.count; i++)
@@ -93,15 +85,17 @@ static int on_begin(void *ctx, struct wire *w, const struct wire_message *m, str
     r->begun = true;
     digest_hex(&r->rec.version, hex);
     wire_result(w, &o, m->id);
-    jout_m_i64(&o.j, "run", r->rec.id);
+    jout_m_i64(&o.j, "run", travel_shown_run(r));
     jout_m_i64(&o.j, "attempt", r->rec.attempt);
     jout_m_str(&o.j, "tenant", r->rec.tenant);
     jout_m_str(&o.j, "workflow", r->rec.workflow);
     jout_m_cstr(&o.j, "version", hex);
-    jout_m_cstr(&o.j, "traceId", r->rec.trace_id);
+    jout_m_cstr(&o.j, "traceId", travel_shown_trace(r));
     jout_m_cstr(&o.j, "state", r->journal.count || r->rec.checkpoint_doc ? "replay" : "fresh");
-    jout_m_i64(&o.j, "now", r->rec.created_ms); /* the run's own time: the same in every attempt */
-    put_seed(r, &o.j);
+    /* the run's own time, and randomness that replays: the same in every attempt, and in a fork */
+    jout_m_i64(&o.j, "now", r->rec.clock_ms ? r->rec.clock_ms : r->rec.created_ms);
+    run_seed(r, seed);
+    jout_m_cstr(&o.j, "seed", seed);
     jout_name(&o.j, "event");
     jout_raw(&o.j, r->event.envelope);
     put_agent(&o.j, r->version);
@@ -156,6 +150,8 @@ static int on_end(void *ctx, struct wire *w, const struct wire_message *m, struc
                           "run/end: expected either result or error:{message,retryable}");
     if (ends_too_early(r, result ? result->raw : error->raw))
         return 0;
+    if (r->rec.mode == RUN_REPLAY)
+        return travel_end(r, result, error, err);
     if (result && (int64_t)result->raw.len > r->version->workflow.limits.result_bytes)
         return run_event(r, LIFE_REFUSED, "the result is larger than limits.result", err);
     r->ended = true;
@@ -191,6 +187,12 @@ static int on_checkpoint(void *ctx, struct wire *w, const struct wire_message *m
                               "checkpoint/save: step %" PRId64
                               " has no outcome yet; save when nothing is open",
                               r->journal.steps[i]->rec.seq);
+    if (travel_passes_checkpoint(r)) {
+        struct wire_out passed;
+        wire_result(w, &passed, m->id);
+        jout_m_i64(&passed.j, "step", r->rec.next_seq - 1);
+        return wire_end(w, &passed, err);
+    }
     if (r->journal
             .unmatched) { /* on the way back: this checkpoint is older than what is recorded */
         broker_diverged(r, "checkpoint/save", STR("state"), state->raw);

@@ -15,6 +15,7 @@
 #include "supervisor/helper.h"
 #include "supervisor/helpers.h"
 #include "supervisor/switches.h"
+#include "supervisor/travel.h"
 #include "supervisor/trigger.h"
 
 /* What went wrong, as the code that reeve-control makes an HTTP status of. */
@@ -184,6 +185,46 @@ static int do_resume(struct caller *c, struct err *err)
 static int do_redrive(struct caller *c, struct err *err)
 {
     return change_run(c, LIFE_REDRIVE, "redriven", err);
+}
+
+/* ---- time travel
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static int travel(struct caller *c, const struct travel_ask *q, struct err *err)
+{
+    int64_t id = 0;
+    struct wire_out o;
+    int e = travel_new(c->rv, q, &id, err);
+    if (e < 0)
+        return failed(c, e, err);
+    wire_result(c->w, &o, c->id);
+    jout_m_i64(&o.j, "run", id);
+    jout_m_cstr(&o.j, "mode", run_mode_name(q->mode));
+    jout_m_i64(&o.j, "origin", q->origin);
+    if (q->from)
+        jout_m_i64(&o.j, "from", q->from);
+    return wire_end(c->w, &o, err);
+}
+
+static int do_fork(struct caller *c, struct err *err)
+{
+    struct travel_ask q = {.who = str_of(c->name)};
+    bool dry;
+    if (json_want_i64(c->params, "run", &q.origin, err) < 0 ||
+        json_want_i64(c->params, "from", &q.from, err) < 0 ||
+        json_bool_or(c->params, "dry", false, &dry, err) < 0)
+        return refuse(c, -EINVAL, err);
+    q.mode = dry ? RUN_DRY : RUN_REAL;
+    return travel(c, &q, err);
+}
+
+static int do_replay(struct caller *c, struct err *err)
+{
+    struct travel_ask q = {.mode = RUN_REPLAY, .who = str_of(c->name)};
+    if (json_want_i64(c->params, "run", &q.origin, err) < 0)
+        return refuse(c, -EINVAL, err);
+    return travel(c, &q, err);
 }
 
 /* ---- approvals
@@ -398,6 +439,7 @@ static const struct {
     {"event/send", ROLE_OPERATOR, do_event},    {"run/cancel", ROLE_OPERATOR, do_cancel},
     {"run/pause", ROLE_OPERATOR, do_pause},     {"run/resume", ROLE_OPERATOR, do_resume},
     {"run/redrive", ROLE_OPERATOR, do_redrive}, {"approval/decide", ROLE_APPROVER, do_decide},
+    {"run/fork", ROLE_OPERATOR, do_fork},       {"run/replay", ROLE_OPERATOR, do_replay},
     {"store/backup", ROLE_ADMIN, do_backup},    {"policy/load", ROLE_ADMIN, do_load},
     {"switch/stop", ROLE_OPERATOR, door_stop},  {"switch/go", ROLE_OPERATOR, door_go},
     {"queue", ROLE_VIEWER, door_queue},         {"status", ROLE_VIEWER, do_status},         {"doctor", ROLE_VIEWER, do_doctor},

@@ -9,6 +9,8 @@
 int effect_new(struct run *r, const struct step_ask *q, struct step *s, struct effect **ret,
                struct err *err)
 {
+    if (r->rec.mode != RUN_REAL) /* whoever asks, and whatever else went wrong: nothing leaves */
+        return err_set(err, EPERM, "a %s run lets nothing leave", run_mode_name(r->rec.mode));
     struct effect *e = calloc(1, sizeof(*e));
     if (!e)
         return err_sys(err, ENOMEM, "run %" PRId64, r->rec.id);

@@ -17,6 +17,7 @@
 #include "supervisor/queue.h"
 #include "supervisor/runs.h"
 #include "supervisor/switches.h"
+#include "supervisor/travel.h"
 
 #define HOUSEKEEPING_MS (INT64_C(10) * 60 * 1000)
 #define LOCK_WAIT_MS    10000
@@ -191,6 +192,8 @@ static void on_housekeeping(void *arg, struct ev_timer *t)
         if (gone)
             log_info(&rv->log, "retention: %d runs of %.*s went", gone, STR_FMT(w->name));
     }
+    if (store_retention_replays(rv->store, reeved_now(rv) - TRAVEL_REPLAY_KEEP_MS, 200, &err) < 0)
+        reeved_fatal(rv, &err);
     ev_timer_set(t, HOUSEKEEPING_MS);
 }
 

@@ -10,6 +10,7 @@
 #include "supervisor/effect.h"
 #include "supervisor/queue.h"
 #include "supervisor/switches.h"
+#include "supervisor/travel.h"
 #include "supervisor/waits.h"
 #include "supervisor/worker.h"
 
@@ -43,6 +44,7 @@ static void run_free(struct run *r)
     ev_timer_free(r->clock);
     ev_timer_free(r->grace);
     broker_drop_held(r);
+    travel_free(r->travel);
     version_free(r->version);
     free((void *)(uintptr_t)r->rec.reason.ptr);
     arena_release(&r->mem);
@@ -141,6 +143,18 @@ int run_save(struct run *r, struct err *err)
 int run_set_result(struct run *r, struct str result, struct err *err)
 {
     return store_doc_put(r->rv->store, result, &r->rec.result_doc, err);
+}
+
+void run_seed(const struct run *r, char out[DIGEST_HEX])
+{
+    char id[32];
+    snprintf(id, sizeof(id), "%" PRId64, r->rec.id);
+    const struct str parts[] = {STR("reeve run seed"), str_of(r->rec.trace_id), str_of(id)};
+    struct digest d = digest_of_parts(parts, ARRAY_LEN(parts));
+    if (r->rec.seed[0])
+        snprintf(out, DIGEST_HEX, "%s", r->rec.seed); /* a fork goes on with its origin's */
+    else
+        digest_hex(&d, out);
 }
 
 void run_log(struct run *r, enum log_level level, const char *unit, struct str text)
@@ -296,7 +310,8 @@ void run_attempt_failed(struct run *r, enum life_event kind, const char *reason)
         r->rec.failures = 0; /* it came further than the one before */
     r->rec.failures++;
     char text[ERR_TEXT_MAX + 64];
-    if (r->rec.failures >= r->version->workflow.limits.attempts) {
+    /* A replay is to say what it saw, not to try again. */
+    if (r->rec.mode == RUN_REPLAY || r->rec.failures >= r->version->workflow.limits.attempts) {
         snprintf(text, sizeof(text), "gave up after %d failed attempts: %s", r->rec.failures,
                  reason);
         run_must_event(r, LIFE_EXHAUSTED, text);

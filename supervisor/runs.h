@@ -11,6 +11,7 @@
 #include "supervisor/life.h"
 #include "supervisor/reeved.h"
 
+struct travel;       /* of a dry run or a replay: travel.h */
 struct held_request; /* came while recorded steps are still to be asked for: see broker.c */
 
 struct run {
@@ -37,6 +38,7 @@ struct run {
     struct ev_timer *due;   /* the earliest time-out of a step that a living worker waits for */
     struct ev_timer *clock; /* start-up and wall time, then the worker's leave */
     struct ev_timer *grace; /* of held requests */
+    struct travel *travel;  /* the origin's journal, of a dry run or a replay */
     int64_t log_lines;
     unsigned users;         /* who else looks at it: not freed while > 0 */
 };
@@ -72,6 +74,8 @@ int run_save(struct run *r, struct err *err);
 int run_journal(struct run *r, struct err *err) NODISCARD;
 /* Ends the run with a result (JSON text) or none. */
 int run_set_result(struct run *r, struct str result, struct err *err);
+/* The seed of the run's own randomness, in hex: the same in every attempt. */
+void run_seed(const struct run *r, char out[DIGEST_HEX]);
 /* A line for people in the run's log, bounded. */
 void run_log(struct run *r, enum log_level level, const char *unit, struct str text);
 int run_set_reason(struct run *r, struct str reason);

@@ -6,15 +6,21 @@
 #include "supervisor/broker.h"
 #include "supervisor/effect.h"
 #include "supervisor/offers.h"
+#include "supervisor/travel.h"
 #include "supervisor/waits.h"
 
-const struct step_kind_ops *const step_kinds[STEP_KIND_COUNT] = {
+static const struct step_kind_ops *const step_kinds[STEP_KIND_COUNT] = {
     [STEP_MODEL] = &effect_model_ops,     [STEP_TOOL] = &effect_tool_ops,
     [STEP_NAMED] = &waits_named_ops,      [STEP_TIMER] = &waits_timer_ops,
     [STEP_EVENT_WAIT] = &waits_event_ops, [STEP_EVENT_EMIT] = &waits_emit_ops,
     [STEP_CHILD] = &waits_child_ops,      [STEP_APPROVAL] = &waits_approval_ops,
     [STEP_RETRIEVAL] = &offers_list_ops,
 };
+
+const struct step_kind_ops *step_ops(const struct run *r, enum step_kind kind)
+{
+    return r->rec.mode == RUN_REAL ? step_kinds[kind] : &travel_ops;
+}
 
 static int resume(struct run *r, struct step *s, const struct step_ask *q, struct err *err)
 {
@@ -29,17 +35,17 @@ static int resume(struct run *r, struct step *s, const struct step_ask *q, struc
         return 0; /* still under way from an earlier attempt */
     if (step_set_request(s, q->request) < 0)
         return err_sys(err, ENOMEM, "run %" PRId64 " step %" PRId64, r->rec.id, s->rec.seq);
-    return step_kinds[s->rec.kind]->resume(r, s, q, err);
+    return step_ops(r, s->rec.kind)->resume(r, s, q, err);
 }
 
 static int begin_new(struct run *r, const struct step_ask *q, struct err *err)
 {
     if (r->rec.next_seq > r->version->workflow.limits.steps)
         return run_event(r, LIFE_REFUSED, "asked for more steps than limits.steps allows", err);
-    if (!step_kinds[q->kind])
+    if (!step_ops(r, q->kind))
         return wire_error(r->wire, q->id, WIRE_E_METHOD, "%s steps are not served",
                           step_kind_name(q->kind));
-    return step_kinds[q->kind]->begin(r, q, err);
+    return step_ops(r, q->kind)->begin(r, q, err);
 }
 
 int steps_ask(struct run *r, const struct step_ask *q, struct err *err)

@@ -23,7 +23,8 @@ struct step_kind_ops {
     /* A step of the journal that has no outcome; the waiter is added already. */
     int (*resume)(struct run *r, struct step *s, const struct step_ask *q, struct err *err);
 };
-extern const struct step_kind_ops *const step_kinds[STEP_KIND_COUNT];
+/* The one place that says who serves a step: a dry run and a replay never get the rooms of real ones. */
+const struct step_kind_ops *step_ops(const struct run *r, enum step_kind kind);
 
 /* Looks the request up in the journal, answers from there, or begins the step. Failures of ours are
  * returned; what is wrong with the request is answered to the worker. */

@@ -35,6 +35,10 @@ struct trigger_result {
  * -EAGAIN: a queue is full, and nothing was recorded (a child is part of what was let in, and always has room);
  * others are failures of ours. */
 int trigger_accept(struct reeved *rv, const struct trigger *t, struct trigger_result *ret, struct err *err);
+/* Asks policy. 1: yes; 0: no, and why is in *denied. A child run was decided on where it was asked for. */
+int trigger_may_start(struct reeved *rv, const struct trigger *t, const struct workflow *w, struct err *denied,
+                      struct err *err) NODISCARD;
+int trigger_trace_id(struct reeved *rv, char out[33], struct err *err) NODISCARD;
 /* Are these the attributes that a CloudEvent must have? */
 int trigger_check(const struct json *event, struct err *err) NODISCARD;
 /* Does an event (envelope) match {"subject":"x","data.invoice":7}: each path has that value? */

@@ -623,7 +623,7 @@ static int look_again(struct run *r, struct step *s, struct err *err)
     arena_init(&a, RUN_MESSAGE_ARENA);
     int e = json_parse(&a, q.request, &JSON_LIMITS_DEFAULT, &q.parsed, NULL, err);
     if (e >= 0)
-        e = step_kinds[s->rec.kind]->resume(r, s, &q, err);
+        e = step_ops(r, s->rec.kind)->resume(r, s, &q, err);
     arena_release(&a);
     return e;
 }

@@ -202,7 +202,7 @@ static void on_denied(void *arg, struct started *p, struct str call, const struc
 
 /* What the workflow says of its process, as a request. Strings are borrowed from the run and the
  * version. */
-static void fill_program(const struct workflow_program *p, struct start_request *q)
+static void fill_program(const struct workflow_program *p, bool may_write, struct start_request *q)
 {
     static const enum start_profile profiles[] = {[HOUSE_PROGRAM] = PROFILE_PROGRAM,
                                                   [HOUSE_NODE] = PROFILE_NODE,
@@ -216,7 +216,7 @@ static void fill_program(const struct workflow_program *p, struct start_request 
         q->env[q->env_count++] = (struct start_env){p->env.items[i].name, p->env.items[i].value};
     for (size_t i = 0; i < p->files.count && q->file_count < START_FILES_MAX; i++)
         q->files[q->file_count++] = (struct start_file){
-            p->files.items[i].path, p->files.items[i].at, p->files.items[i].write};
+            p->files.items[i].path, p->files.items[i].at, p->files.items[i].write && may_write};
 }
 
 void worker_fill_limits(const struct house_resources *h, struct start_limits *ret)
@@ -248,7 +248,8 @@ int worker_start(struct run *r, struct err *err)
         q.program = str_of(program);
         q.argv[q.argc++] = STR("reeve-worker");
     } else {
-        fill_program(&r->version->workflow.program, &q);
+        /* Files are a way out too: over another run's way they are only read. */
+        fill_program(&r->version->workflow.program, r->rec.mode == RUN_REAL, &q);
     }
     const struct started_owner owner = {
         .on_started = on_started, .on_exit = on_exit_told, .on_denied = on_denied, .arg = r};
