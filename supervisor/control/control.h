@@ -7,10 +7,12 @@
  *   GET  /v1/status /v1/doctor /v1/workflows /v1/usage?tenant&days /v1/audit?after&limit
  *        /v1/runs?state&wait&workflow&tenant&limit&cursor /v1/runs/{run} /v1/runs/{run}/trace
  *        /v1/runs/{run}/steps?after&limit /v1/runs/{run}/steps/{seq}?whole=1 /v1/runs/{run}/steps/{seq}/explain
+ *        /v1/runs/{run}/diff/{run}
  *        /v1/approvals?state&run&limit&cursor /v1/approvals/{id}
  *        /v1/runs/{run}/follow   text/event-stream, see follow.h
  *   POST /v1/events?workflow     a CloudEvent (structured JSON) -> 202 {run?, runs[], duplicate}
  *        /v1/runs/{run}/cancel|pause|resume|redrive {reason?}
+ *        /v1/runs/{run}/fork {from, dry?}   /v1/runs/{run}/replay {} -> 202 {run, mode, origin}
  *        /v1/approvals/{id}/approve|reject {comment?, outcome?}
  *            outcome (approve, unknown effects only): {"happened":true, "result":any} | {"happened":false}
  *        /v1/backup {file}   /v1/policy/load {dir?}

@@ -128,6 +128,14 @@ int serve_trace(struct exchange *x, struct err *err)
     return res < 0 ? res : end(&r, view_trace(x->control->view, x->match.ids[0], &r.j, err), err);
 }
 
+int serve_diff(struct exchange *x, struct err *err)
+{
+    struct reading r;
+    int res = begin(&r, x, err);
+    const int64_t *ids = x->match.ids;
+    return res < 0 ? res : end(&r, view_diff(x->control->view, ids[0], ids[1], &r.j, err), err);
+}
+
 int serve_approvals(struct exchange *x, struct err *err)
 {
     struct reading r;

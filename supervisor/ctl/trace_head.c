@@ -74,6 +74,18 @@ static void put_used(const struct json *run, const struct style *s, struct buf *
     buf_char(out, '\n');
 }
 
+static void put_origin(const struct json *run, const struct json *origin, const struct style *s,
+                       struct buf *out)
+{
+    struct str mode = show_str(run, "mode");
+    label(out, s, "origin");
+    if (str_is(mode, "replay"))
+        buf_fmt(out, "replay of run %" PRId64 "\n", show_i64(origin, "run"));
+    else
+        buf_fmt(out, "forked from run %" PRId64 " step %" PRId64 "%s\n", show_i64(origin, "run"),
+                show_i64(origin, "step"), str_is(mode, "dry") ? ", dry: nothing leaves" : "");
+}
+
 void trace_put_state(const struct json *run, const struct style *s, struct buf *out)
 {
     char span[STYLE_TEXT];
@@ -108,11 +120,13 @@ void trace_put_head(const struct json *run, const struct style *s, struct buf *o
     part(out, s, "", show_str(run, "tenant"), 63, &first);
     part(out, s, "version ", str_slice(show_str(run, "version"), 0, 12), 12, &first);
     part(out, s, "trace ", show_str(run, "traceId"), 32, &first);
-    const struct json *parent = json_get(run, "parent");
+    const struct json *parent = json_get(run, "parent"), *origin = json_get(run, "origin");
     if (json_is(parent, JSON_OBJECT))
         buf_fmt(out, "%schild of run %" PRId64 ", step %" PRId64, trace_dot(s),
                 show_i64(parent, "run"), show_i64(parent, "step"));
     buf_char(out, '\n');
+    if (json_is(origin, JSON_OBJECT))
+        put_origin(run, origin, s, out);
     put_event(run, s, out);
     put_began(run, s, out);
     put_used(run, s, out);
