@@ -193,13 +193,15 @@ static int do_redrive(struct caller *c, struct err *err)
 
 static int travel(struct caller *c, const struct travel_ask *q, struct err *err)
 {
-    int64_t id = 0;
+    struct travel_made made;
     struct wire_out o;
-    int e = travel_new(c->rv, q, &id, err);
+    int e = travel_new(c->rv, q, &made, err);
+    if (e == -EAGAIN)
+        return caller_busy(c, made.retry_after_ms, err);
     if (e < 0)
         return failed(c, e, err);
     wire_result(c->w, &o, c->id);
-    jout_m_i64(&o.j, "run", id);
+    jout_m_i64(&o.j, "run", made.run);
     jout_m_cstr(&o.j, "mode", run_mode_name(q->mode));
     jout_m_i64(&o.j, "origin", q->origin);
     if (q->from)

@@ -266,6 +266,19 @@ static int take_lock(struct start *st, struct err *err)
     return 0;
 }
 
+/* The lock is ours, so who still answers may be what a killed reeved left behind: its reeve-control, about to
+ * see that its channel is gone. */
+static int listen_control(struct start *st, struct err *err)
+{
+    int e;
+    for (int waited = 0;; waited += 50) {
+        e = sock_listen(st->options.text[OPTION_socket], 0666, &st->rv.control_listen, err);
+        if (e != -EADDRINUSE || waited >= LOCK_WAIT_MS)
+            return e;
+        usleep(50000);
+    }
+}
+
 static int start_spawn(struct start *st, struct err *err)
 {
     char path[1100], base[32], level[16];
@@ -414,8 +427,7 @@ static int start_up(struct start *st, struct err *err)
         (e = read_policy(st, err)) <
             0 || /* as who started us: files of root's are read once before root goes */
         (e = take_lock(st, err)) < 0 ||
-        (e = sock_listen(st->options.text[OPTION_socket], 0666, &rv->control_listen, err)) <
-            0 || /* who may what: roles */
+        (e = listen_control(st, err)) < 0 || /* who may what: roles */
         (e = start_spawn(st, err)) <
             0 || /* while there is privilege to hand it, and nothing secret in memory */
         (e = give_state(st, err)) < 0 ||

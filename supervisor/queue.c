@@ -288,7 +288,7 @@ static bool start_one(struct reeved *rv, const struct order_head *h, struct err 
     const struct workflow *w = house_workflow(rv->house, r->rec.workflow);
     /* A worker that is still leaving holds the run's place and its user id. */
     bool can = r->rec.state == RUN_QUEUED && !r->process;
-    if (can && h->fresh && w && w->rate_count &&
+    if (can && h->fresh && r->rec.mode == RUN_REAL && w && w->rate_count &&
         store_start_add(rv->store, w->name, reeved_now(rv), w->rate_count, err) < 0)
         reeved_fatal(rv, err);
     else if (can)

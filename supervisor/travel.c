@@ -6,6 +6,7 @@
 
 #include "policy/text/utf8.h"
 #include "supervisor/audit.h"
+#include "supervisor/queue.h"
 #include "supervisor/trigger.h"
 #include "supervisor/waits.h"
 #include "supervisor/worker.h"
@@ -107,6 +108,7 @@ static int add_run(struct reeved *rv, struct store_run *rec, struct err *err)
     int e = store_run_add(rv->store, rec, &rec->id, err);
     if (e < 0)
         return e;
+    queue_added(rv, rec);
     e = copy_journal(rv, rec, true, err);
     if (e < 0) { /* what is there of it must not begin */
         struct err ignored = ERR_INIT;
@@ -134,8 +136,9 @@ static int note(struct reeved *rv, const struct travel_ask *q, int64_t id, struc
 }
 
 static int line_up(struct reeved *rv, const struct run *o, const struct travel_ask *q,
-                   int64_t *ret_id, struct err *err)
+                   struct travel_made *ret, struct err *err)
 {
+    const struct workflow *w = &o->version->workflow;
     struct store_run rec = {.tenant = o->rec.tenant,
                             .workflow = o->rec.workflow,
                             .version = o->rec.version,
@@ -153,22 +156,29 @@ static int line_up(struct reeved *rv, const struct run *o, const struct travel_a
         rec.checkpoint_seq = o->rec.checkpoint_seq;
         rec.checkpoint_doc = o->rec.checkpoint_doc;
     }
-    int e = trigger_trace_id(rv, rec.trace_id, err);
+    int e = queue_has_room(rv, w, &ret->retry_after_ms, err);
+    if (e >= 0)
+        e = trigger_trace_id(rv, rec.trace_id, err);
     if (e >= 0)
         e = copy_journal(rv, &rec, false, err);
+    if (e >= 0 && q->mode == RUN_REAL) { /* what acts takes its turn among those with its key */
+        rec.lane = o->rec.lane;
+        e = queue_take_lane(rv, w, &rec, err);
+    }
     if (e >= 0)
         e = add_run(rv, &rec, err);
     if (e < 0)
         return e;
-    *ret_id = rec.id;
+    ret->run = rec.id;
     reeved_changed(rv, rec.id);
     runs_schedule(rv);
     return note(rv, q, rec.id, err);
 }
 
-int travel_new(struct reeved *rv, const struct travel_ask *q, int64_t *ret_id, struct err *err)
+int travel_new(struct reeved *rv, const struct travel_ask *q, struct travel_made *ret, struct err *err)
 {
     struct run *o;
+    *ret = (struct travel_made){0};
     int e = run_get(rv, q->origin, &o, err);
     if (e < 0)
         return e == -ENOENT ? err_set(err, ENOENT, "no run %" PRId64, q->origin) : e;
@@ -176,7 +186,7 @@ int travel_new(struct reeved *rv, const struct travel_ask *q, int64_t *ret_id, s
     if (e >= 0 && q->mode == RUN_REAL)
         e = check_start(rv, o, q, err); /* INV-03; what is dry starts nothing that could act */
     if (e >= 0)
-        e = line_up(rv, o, q, ret_id, err);
+        e = line_up(rv, o, q, ret, err);
     run_put(o);
     return e;
 }

@@ -24,9 +24,13 @@ struct travel_ask {
     enum run_mode mode;
     struct str who; /* a person */
 };
-/* Lines up a run over another's way. -ENOENT; -EINVAL: no such step, a step before it without outcome, or the
+struct travel_made {
+    int64_t run;
+    int64_t retry_after_ms; /* with -EAGAIN: the queue is full */
+};
+/* Lines up a run over another's way. -ENOENT; -EAGAIN; -EINVAL: no such step, a step before it without outcome, or the
  * origin is no real run; -EPERM: policy does not let this person start the workflow with that event. */
-int travel_new(struct reeved *rv, const struct travel_ask *q, int64_t *ret_id, struct err *err) NODISCARD;
+int travel_new(struct reeved *rv, const struct travel_ask *q, struct travel_made *ret, struct err *err) NODISCARD;
 
 /* At run/begin of a dry run or a replay: reads the origin's journal. -ENOENT: it is gone. */
 int travel_load(struct run *r, struct err *err) NODISCARD;
