@@ -23,6 +23,7 @@ struct run {
     struct version *version;
     struct journal journal;
     bool journal_loaded;
+    struct travel *travel;  /* the origin's journal, of a dry run or a replay */
 
     char key[START_KEY_MAX]; /* of its process: "run-41.2" */
     struct started *process;
@@ -38,7 +39,6 @@ struct run {
     struct ev_timer *due;   /* the earliest time-out of a step that a living worker waits for */
     struct ev_timer *clock; /* start-up and wall time, then the worker's leave */
     struct ev_timer *grace; /* of held requests */
-    struct travel *travel;  /* the origin's journal, of a dry run or a replay */
     int64_t log_lines;
     unsigned users;         /* who else looks at it: not freed while > 0 */
 };
