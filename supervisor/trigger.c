@@ -103,7 +103,7 @@ static int keep_version(struct reeved *rv, const struct workflow *w, struct dige
     return e;
 }
 
-int trigger_trace_id(struct reeved *rv, char out[33], struct err *err)
+static int new_trace_id(struct reeved *rv, char out[33], struct err *err)
 {
     uint8_t bytes[16];
     const struct clock *c = ev_clock(rv->ev);
@@ -136,7 +136,7 @@ static int add_run(struct reeved *rv, const struct trigger *t, const struct work
     run.lane = buf_str(&lane);
     int e = keep_version(rv, w, &run.version, err);
     if (e >= 0)
-        e = trigger_trace_id(rv, run.trace_id, err);
+        e = new_trace_id(rv, run.trace_id, err);
     if (e >= 0)
         e = queue_take_lane(rv, w, &run, err);
     if (e >= 0)
@@ -158,8 +158,9 @@ static int add_run(struct reeved *rv, const struct trigger *t, const struct work
  * ---------------------------------------------------------------------------------------------------
  */
 
-int trigger_may_start(struct reeved *rv, const struct trigger *t, const struct workflow *w,
-                      struct err *denied, struct err *err)
+/* 1: yes; 0: no, and why is in *denied. A child run was decided on where it was asked for. */
+static int may_start(struct reeved *rv, const struct trigger *t, const struct workflow *w,
+                     struct err *denied, struct err *err)
 {
     struct arena a;
     struct ask_decision d;
@@ -202,7 +203,7 @@ static int start_one(struct reeved *rv, const struct trigger *t, const struct wo
                 STR_FMT(w->name), t->depth);
         return 0;
     }
-    int e = trigger_may_start(rv, t, w, &ret->denied, err);
+    int e = may_start(rv, t, w, &ret->denied, err);
     if (e > 0)
         return add_run(rv, t, w, event, ret, err);
     if (e == 0) {
@@ -289,4 +290,18 @@ int trigger_accept(struct reeved *rv, const struct trigger *t, struct trigger_re
     if (t->parent)
         return 0;
     return waits_on_event(rv, &ev, t->event, &ret->woken, err);
+}
+
+/* ---- for a run that is made otherwise
+ * -------------------------------------------------------------- */
+
+int trigger_may_start(struct reeved *rv, const struct trigger *t, const struct workflow *w,
+                      struct err *denied, struct err *err)
+{
+    return may_start(rv, t, w, denied, err);
+}
+
+int trigger_trace_id(struct reeved *rv, char out[33], struct err *err)
+{
+    return new_trace_id(rv, out, err);
 }
