@@ -98,40 +98,32 @@ static int value_list(struct cedar_est_reader *r, const struct json *list, struc
 static int read_record(struct cedar_est_reader *r, const struct json *j, bool values,
                        const struct cedar_expr **ret);
 
-static int value_escape(struct cedar_est_reader *r, const struct json *j,
-                        const struct cedar_expr **ret, bool *ret_is_escape)
+static const struct json_member *lone(const struct json *j)
 {
-    const struct json_member *m = &j->object.members[0];
-    const struct json *fn, *arg, *args;
+    return json_is(j, JSON_OBJECT) && j->object.count == 1 ? &j->object.members[0] : NULL;
+}
+
+static int value_entity(struct cedar_est_reader *r, const struct json *j,
+                        const struct cedar_expr **ret)
+{
+    struct cedar_uid *uid = ARENA_NEW(r->arena, struct cedar_uid);
+    int rc = uid ? cedar_uid_from_json(r->arena, j, uid, r->err) : cedar_est_no_memory(r);
+
+    return rc < 0 ? rc : literal(r, cedar_entity_ref(uid), ret);
+}
+
+/* A call, not its value: a constructor that fails does so when it is reached. */
+static int value_extension(struct cedar_est_reader *r, const struct json *j,
+                           const struct cedar_expr **ret)
+{
+    const struct json *arg = json_get(j, "arg"), one = {.type = JSON_ARRAY, .array = {arg, 1}};
+    struct str name = json_get(j, "fn")->string;
     struct cedar_args list = {0};
-    int rc, index;
+    int index = cedar_ext_find(name), rc;
 
-    *ret_is_escape = j->object.count == 1 && str_starts(m->name, STR("__e"));
-    if (!*ret_is_escape)
-        return 0;
-    if (str_is(m->name, "__entity") && json_is(json_get(&m->value, "type"), JSON_STRING) &&
-        json_is(json_get(&m->value, "id"), JSON_STRING)) {
-        struct cedar_uid *uid = ARENA_NEW(r->arena, struct cedar_uid);
-
-        if (!uid)
-            return cedar_est_no_memory(r);
-        rc = cedar_uid_from_json(r->arena, &m->value, uid, r->err);
-        return rc < 0 ? rc : literal(r, cedar_entity_ref(uid), ret);
-    }
-    fn = json_get(&m->value, "fn");
-    arg = json_get(&m->value, "arg");
-    args = json_get(&m->value, "args");
-    if (str_is(m->name, "__expr") && m->value.type == JSON_STRING)
-        return err_set(r->err, EINVAL, "the __expr escape is no longer part of Cedar");
-    *ret_is_escape =
-        str_is(m->name, "__extn") && json_is(fn, JSON_STRING) && (arg || json_is(args, JSON_ARRAY));
-    if (!*ret_is_escape)
-        return 0;
-    index = cedar_ext_find(fn->string);
     if (index < 0)
-        return err_set(r->err, EINVAL, "there is no extension function \"%.*s\"",
-                       STR_FMT(fn->string));
-    rc = value_list(r, arg ? &(struct json){.type = JSON_ARRAY, .array = {arg, 1}} : args, &list);
+        return err_set(r->err, EINVAL, "there is no extension function \"%.*s\"", STR_FMT(name));
+    rc = value_list(r, arg ? &one : json_get(j, "args"), &list);
     if (rc < 0)
         return rc;
     return make(r,
@@ -142,12 +134,34 @@ static int value_escape(struct cedar_est_reader *r, const struct json *j,
                 ret);
 }
 
+/* 1: an escape, read into *ret; 0: a record like any other. */
+static int value_escape(struct cedar_est_reader *r, const struct json *j,
+                        const struct cedar_expr **ret)
+{
+    const struct json_member *m = lone(j);
+    const struct json *in = m ? &m->value : NULL;
+    int rc;
+
+    if (!m)
+        return 0;
+    if (str_is(m->name, "__expr") && in->type == JSON_STRING)
+        return err_set(r->err, EINVAL, "the __expr escape is no longer part of Cedar");
+    if (str_is(m->name, "__entity") && json_is(json_get(in, "type"), JSON_STRING) &&
+        json_is(json_get(in, "id"), JSON_STRING))
+        rc = value_entity(r, in, ret);
+    else if (str_is(m->name, "__extn") && json_is(json_get(in, "fn"), JSON_STRING) &&
+             (json_get(in, "arg") || json_is(json_get(in, "args"), JSON_ARRAY)))
+        rc = value_extension(r, in, ret);
+    else
+        return 0;
+    return rc < 0 ? rc : 1;
+}
+
 static int read_value(struct cedar_est_reader *r, const struct json *j,
                       const struct cedar_expr **ret)
 {
     struct cedar_args args = {0};
     struct str kept;
-    bool is_escape;
     int rc;
 
     if (r->depth >= CEDAR_DEPTH_MAX)
@@ -175,9 +189,8 @@ static int read_value(struct cedar_est_reader *r, const struct json *j,
                      ret);
         break;
     case JSON_OBJECT:
-        rc = value_escape(r, j, ret, &is_escape);
-        if (rc == 0 && !is_escape)
-            rc = read_record(r, j, true, ret);
+        rc = value_escape(r, j, ret);
+        rc = rc == 0 ? read_record(r, j, true, ret) : MIN(rc, 0);
         break;
     default:
         rc = err_set(r->err, EINVAL, "%.*s is no Cedar value", (int)MIN(j->raw.len, (size_t)64),
@@ -261,11 +274,6 @@ static int chain_op(struct str key)
         if (str_is(key, cedar_op_key(ops[i])))
             return (int)ops[i];
     return str_is(key, "+") || str_is(key, "-") ? CEDAR_OP_SUM : -1;
-}
-
-static const struct json_member *lone(const struct json *j)
-{
-    return json_is(j, JSON_OBJECT) && j->object.count == 1 ? &j->object.members[0] : NULL;
 }
 
 /* Down the left side as long as the operator stays of one chain; *ret_links: how many. */

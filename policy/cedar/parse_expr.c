@@ -550,7 +550,7 @@ static const struct cedar_expr *like(struct cedar_parser *p, const struct cedar_
 {
     struct cedar_pattern *pattern = ARENA_NEW(p->arena, struct cedar_pattern);
     struct cedar_args args = {0};
-    struct cedar_escape_fault fault;
+    struct cedar_escape_fault fault = {0};
     struct cedar_token t = p->now;
     int rc = -ENOMEM;
 

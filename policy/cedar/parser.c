@@ -101,7 +101,7 @@ void cedar_parser_unexpected(struct cedar_parser *p, const char *expected)
 struct str cedar_parse_string(struct cedar_parser *p, struct cedar_token t)
 {
     struct str raw = str_slice(p->text, t.at + 1u, t.end - 1u), text = STR("");
-    struct cedar_escape_fault fault;
+    struct cedar_escape_fault fault = {0};
     int rc = cedar_escape_string(p->arena, raw, &text, &fault);
 
     if (rc == -EINVAL) {
