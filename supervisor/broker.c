@@ -81,6 +81,7 @@ static int on_begin(void *ctx, struct wire *w, const struct wire_message *m, str
     for (size_t i = 0; i < r->journal.count; i++)
         r->journal.steps[i]->matched = false;
     r->journal.unmatched = r->first_new = r->journal.count;
+    r->journal.quiet = 0;
     r->journal.delivered = 0;
     r->begun = true;
     digest_hex(&r->rec.version, hex);

@@ -195,8 +195,8 @@ const struct step *journal_first_unmatched(const struct journal *j)
     return NULL;
 }
 
-int journal_append(struct journal *j, const struct store_step *rec, struct step **ret,
-                   struct err *err)
+static int append(struct journal *j, const struct store_step *rec, bool later, struct step **ret,
+                  struct err *err)
 {
     struct store_step full = *rec;
     full.run = j->run;
@@ -205,18 +205,64 @@ int journal_append(struct journal *j, const struct store_step *rec, struct step 
         for (struct step *s = j->buckets[bucket_of(j, &rec->request)]; s; s = s->next_same)
             if (same(s, rec->kind, rec->key, &rec->request))
                 full.occurrence = s->rec.occurrence + 1;
-    int r = store_step_add(j->store, &full, err);
+    int r = later ? 0 : store_step_add(j->store, &full, err);
     if (r < 0)
         return r;
     if (add(j, &full, ret) < 0)
         return err_sys(err, ENOMEM, "add a step to run %" PRId64, j->run);
     (*ret)->matched = true;
+    (*ret)->unwritten = later;
+    j->unwritten += later;
     return 0;
+}
+
+int journal_append(struct journal *j, const struct store_step *rec, struct step **ret,
+                   struct err *err)
+{
+    return append(j, rec, false, ret, err);
+}
+
+int journal_append_later(struct journal *j, const struct store_step *rec, struct step **ret,
+                         struct err *err)
+{
+    return append(j, rec, true, ret, err);
 }
 
 int journal_save(struct journal *j, struct step *s, struct err *err)
 {
-    return store_step_update(j->store, &s->rec, err);
+    int r = 0;
+    if (!s->unwritten)
+        return store_step_update(j->store, &s->rec, err);
+    if (!s->rec.request_doc && s->request)
+        r = store_doc_put(j->store, (struct str){s->request, s->request_len}, &s->rec.request_doc,
+                          err);
+    if (r >= 0)
+        r = store_step_add(j->store, &s->rec, err);
+    if (r < 0)
+        return r;
+    s->unwritten = false;
+    j->unwritten--;
+    return 0;
+}
+
+int journal_write_out(struct journal *j, struct err *err)
+{
+    int r = 0;
+    for (size_t i = j->count; r >= 0 && j->unwritten > 0 && i > 0; i--)
+        if (j->steps[i - 1]->unwritten)
+            r = journal_save(j, j->steps[i - 1], err);
+    return r;
+}
+
+size_t journal_first_busy(struct journal *j)
+{
+    while (j->quiet < j->count) {
+        const struct step *s = j->steps[j->quiet];
+        if (!step_is_settled(s) || s->waiters || s->live)
+            break;
+        j->quiet++;
+    }
+    return j->quiet;
 }
 
 struct step *journal_find(struct journal *j, int64_t seq)
@@ -235,6 +281,7 @@ struct step *journal_find(struct journal *j, int64_t seq)
 void journal_forget(struct journal *j, int64_t up_to_seq)
 {
     size_t kept = 0;
+    j->quiet = 0;
     for (size_t i = 0; i < j->count; i++) {
         struct step *s = j->steps[i];
         if (s->rec.seq <= up_to_seq && step_is_settled(s) && s->matched && !s->live && !s->waiters)

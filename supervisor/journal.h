@@ -23,6 +23,7 @@ struct step {
     struct step *next_same;  /* in its bucket, by rising seq */
     bool matched;            /* asked for in this attempt */
     bool live;               /* somebody works on it: a call is under way or prepared */
+    bool unwritten;          /* begun in memory alone: see journal_append_later */
     struct waiter *waiters;
     char *request;           /* what is to be sent, as the worker gave it in this attempt; owned */
     size_t request_len;
@@ -37,6 +38,8 @@ struct journal {
     size_t count, cap;
     struct step **buckets;
     size_t bucket_count;
+    size_t quiet;        /* so many steps at the front have an outcome: nobody waits for them or works on them */
+    size_t unwritten;    /* steps that have no row yet */
     size_t unmatched;    /* steps of earlier attempts that the worker has not asked for yet */
     int64_t delivered;   /* outcomes that the worker has in this attempt */
 };
@@ -51,7 +54,17 @@ struct step *journal_match(struct journal *j, enum step_kind kind, struct str ke
 const struct step *journal_first_unmatched(const struct journal *j);
 /* Writes a new step (rec.run and rec.occurrence are set here) and takes it. rec.seq is the caller's. */
 int journal_append(struct journal *j, const struct store_step *rec, struct step **ret, struct err *err) NODISCARD;
+/* Likewise, but the row is not written now: journal_save() of the step, or journal_write_out(), does it. For
+ * steps whose beginning nobody outside of the run's own worker can learn of (a named step): when everything
+ * dies before it is written, the worker asks again and nothing had happened. The request is written out of
+ * step->request. */
+int journal_append_later(struct journal *j, const struct store_step *rec, struct step **ret, struct err *err) NODISCARD;
+/* Writes what journal_append_later left. Part of every change of the run's row, so that what is on disk is
+ * never a later step without an earlier one. */
+int journal_write_out(struct journal *j, struct err *err) NODISCARD;
 int journal_save(struct journal *j, struct step *s, struct err *err) NODISCARD;
+/* The first step that may be without an outcome, be waited for or worked on: all before it are over. */
+size_t journal_first_busy(struct journal *j);
 struct step *journal_find(struct journal *j, int64_t seq);
 /* Replaces a text of the record (rec.reason or rec.info) by a copy. */
 int step_set_text(struct str *field, struct str text) NODISCARD;

@@ -8,6 +8,11 @@ static void on_pass_end(void *arg)
     struct outbox *o = arg;
     if (o->failure.number)
         return;
+    if (o->before_commit && o->before_commit(o->arg, &o->failure) < 0) {
+        store_rollback(o->store);
+        ev_stop(o->ev);
+        return;
+    }
     bool wrote = store_is_dirty(o->store);
     if (store_commit(o->store, &o->failure) < 0) {
         ev_stop(o->ev);

@@ -15,6 +15,8 @@ struct outbox {
     struct wire **wires;
     size_t count, cap;
     struct err failure; /* of the commit that ended the loop; number 0 while all is well */
+    /* Called before each commit, to write what was put off until then; may be NULL. Failing ends the loop. */
+    int (*before_commit)(void *arg, struct err *err);
     /* Called after each commit that wrote something, before the messages leave; may be NULL. */
     void (*on_commit)(void *arg);
     void *arg;

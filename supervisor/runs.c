@@ -43,6 +43,7 @@ static void run_free(struct run *r)
     ev_timer_free(r->due);
     ev_timer_free(r->clock);
     ev_timer_free(r->grace);
+    ev_timer_free(r->late);
     broker_drop_held(r);
     travel_free(r->travel);
     version_free(r->version);
@@ -53,9 +54,12 @@ static void run_free(struct run *r)
 
 void run_put(struct run *r)
 {
+    struct err err = ERR_INIT;
     must(r->users > 0);
     if (--r->users > 0 || r->process || r->wire)
         return;
+    if (r->touched && run_save(r, &err) < 0)
+        reeved_fatal(r->rv, &err);
     for (struct run **at = bucket(r->rv, r->rec.id); *at; at = &(*at)->next)
         if (*at == r) {
             *at = r->next;
@@ -89,7 +93,8 @@ static int timers(struct run *r, struct err *err)
     if ((e = ev_timer_new(ev, worker_on_park, r, &r->park, err)) < 0 ||
         (e = ev_timer_new(ev, waits_on_due, r, &r->due, err)) < 0 ||
         (e = ev_timer_new(ev, worker_on_clock, r, &r->clock, err)) < 0 ||
-        (e = ev_timer_new(ev, broker_on_grace, r, &r->grace, err)) < 0)
+        (e = ev_timer_new(ev, broker_on_grace, r, &r->grace, err)) < 0 ||
+        (e = ev_timer_new(ev, steps_on_late, r, &r->late, err)) < 0)
         return e;
     return 0;
 }
@@ -134,10 +139,47 @@ int run_set_reason(struct run *r, struct str reason)
     return step_set_text(&r->rec.reason, reason);
 }
 
+static void forget_touched(struct run *r)
+{
+    if (!r->touched)
+        return;
+    struct run **at = &r->rv->touched;
+    while (*at != r)
+        at = &(*at)->next_touched;
+    *at = r->next_touched;
+    r->touched = false;
+}
+
 int run_save(struct run *r, struct err *err)
 {
     reeved_changed(r->rv, r->rec.id);
-    return store_run_update(r->rv->store, &r->rec, err);
+    forget_touched(r);
+    int e = journal_write_out(&r->journal, err);
+    return e < 0 ? e : store_run_update(r->rv->store, &r->rec, err);
+}
+
+void run_touch(struct run *r)
+{
+    reeved_changed(r->rv, r->rec.id);
+    if (r->touched)
+        return;
+    r->touched = true;
+    r->next_touched = r->rv->touched;
+    r->rv->touched = r;
+}
+
+int runs_write_touched(struct reeved *rv, struct err *err)
+{
+    int e = 0;
+    while (rv->touched && e >= 0) {
+        struct run *r = rv->touched;
+        rv->touched = r->next_touched;
+        r->touched = false;
+        e = journal_write_out(&r->journal, err);
+        if (e >= 0)
+            e = store_run_progress(rv->store, &r->rec, err);
+    }
+    return e;
 }
 
 int run_set_result(struct run *r, struct str result, struct err *err)
@@ -350,7 +392,7 @@ static enum run_wait wait_of(const struct step *s)
     }
 }
 
-enum run_wait run_waits_for(const struct run *r, int64_t *ret_wake_ms)
+enum run_wait run_waits_for(struct run *r, int64_t *ret_wake_ms)
 {
     static const int weight[RUN_WAIT_COUNT] = {[WAIT_UNKNOWN] = 5,
                                                [WAIT_APPROVAL] = 4,
@@ -359,7 +401,7 @@ enum run_wait run_waits_for(const struct run *r, int64_t *ret_wake_ms)
                                                [WAIT_TIMER] = 1};
     enum run_wait wait = WAIT_NONE;
     *ret_wake_ms = 0;
-    for (size_t i = 0; i < r->journal.count; i++) {
+    for (size_t i = journal_first_busy(&r->journal); i < r->journal.count; i++) {
         const struct step *s = r->journal.steps[i];
         enum run_wait w = s->waiters ? wait_of(s) : WAIT_NONE;
         if (w == WAIT_NONE) {

@@ -39,7 +39,10 @@ struct run {
     struct ev_timer *due;   /* the earliest time-out of a step that a living worker waits for */
     struct ev_timer *clock; /* start-up and wall time, then the worker's leave */
     struct ev_timer *grace; /* of held requests */
+    struct ev_timer *late;  /* writes out steps that were begun in memory and take long */
     int64_t log_lines;
+    bool touched;           /* its counters are written before the next commit */
+    struct run *next_touched;
     unsigned users;         /* who else looks at it: not freed while > 0 */
 };
 
@@ -67,9 +70,14 @@ void run_attempt_failed(struct run *r, enum life_event kind, const char *reason)
 /* Looks whether a living worker only waits; sets or stops the timers for parking and time-outs. */
 void run_consider_parking(struct run *r);
 /* What a waiting run waits for, out of its open steps: kind, and when to look again (0: not by time). */
-enum run_wait run_waits_for(const struct run *r, int64_t *ret_wake_ms);
+enum run_wait run_waits_for(struct run *r, int64_t *ret_wake_ms);
 /* Writes rec to the store and tells followers. */
 int run_save(struct run *r, struct err *err);
+/* Only what counts (next_seq, steps, calls, tokens, cost) has changed: written once, before the pass's commit,
+ * however many steps it was for. */
+void run_touch(struct run *r);
+/* Writes what run_touch left, of all runs. */
+int runs_write_touched(struct reeved *rv, struct err *err) NODISCARD;
 /* The journal, loaded when needed. */
 int run_journal(struct run *r, struct err *err) NODISCARD;
 /* Ends the run with a result (JSON text) or none. */

@@ -9,6 +9,8 @@
 #include "supervisor/travel.h"
 #include "supervisor/waits.h"
 
+#define LATE_MS 250 /* a step of the worker's own that takes longer is seen while it is open */
+
 static const struct step_kind_ops *const step_kinds[STEP_KIND_COUNT] = {
     [STEP_MODEL] = &effect_model_ops,     [STEP_TOOL] = &effect_tool_ops,
     [STEP_NAMED] = &waits_named_ops,      [STEP_TIMER] = &waits_timer_ops,
@@ -31,6 +33,7 @@ static int resume(struct run *r, struct step *s, const struct step_ask *q, struc
         if (e < 0)
             return err_set(err, -e, "step %" PRId64 " is asked for too often", s->rec.seq);
     }
+    r->journal.quiet = 0;
     if (s->live)
         return 0; /* still under way from an earlier attempt */
     if (step_set_request(s, q->request) < 0)
@@ -73,8 +76,8 @@ int steps_ask(struct run *r, const struct step_ask *q, struct err *err)
     return e;
 }
 
-int step_begin(struct run *r, const struct step_ask *q, enum step_state state,
-               const struct store_step *more, struct step **ret, struct err *err)
+static int begin(struct run *r, const struct step_ask *q, enum step_state state,
+                 const struct store_step *more, bool later, struct step **ret, struct err *err)
 {
     struct store_step rec = more ? *more : (struct store_step){0};
     int64_t now = reeved_now(r->rv);
@@ -88,17 +91,43 @@ int step_begin(struct run *r, const struct step_ask *q, enum step_state state,
     if (state == STEP_INTENT)
         rec.began_ms = now;
     int e = digest_of_json(q->parsed, &rec.request, err);
-    if (e >= 0 && !rec.request_doc)
+    if (e >= 0 && !later && !rec.request_doc)
         e = store_doc_put(r->rv->store, q->request, &rec.request_doc, err);
     if (e >= 0)
-        e = journal_append(&r->journal, &rec, ret, err);
+        e = later ? journal_append_later(&r->journal, &rec, ret, err)
+                  : journal_append(&r->journal, &rec, ret, err);
     if (e < 0)
         return e;
     r->rec.next_seq++;
     r->rec.steps++;
     if (step_set_request(*ret, q->request) < 0 || (q->id && step_wait(*ret, q->id->raw) < 0))
         return err_sys(err, ENOMEM, "run %" PRId64 " step %" PRId64, r->rec.id, rec.seq);
-    return run_save(r, err);
+    return 0;
+}
+
+int step_begin(struct run *r, const struct step_ask *q, enum step_state state,
+               const struct store_step *more, struct step **ret, struct err *err)
+{
+    int e = begin(r, q, state, more, false, ret, err);
+    if (e >= 0)
+        run_touch(r);
+    return e;
+}
+
+int step_begin_later(struct run *r, const struct step_ask *q, struct step **ret, struct err *err)
+{
+    int e = begin(r, q, STEP_OPEN, NULL, true, ret, err);
+    if (e >= 0 && !ev_timer_is_set(r->late))
+        ev_timer_set(r->late, LATE_MS);
+    return e;
+}
+
+void steps_on_late(void *arg, struct ev_timer *t)
+{
+    (void)t;
+    struct run *r = arg;
+    if (r->journal.unwritten)
+        run_touch(r);
 }
 
 int step_set(struct run *r, struct step *s, enum step_state state, const char *reason,
@@ -110,11 +139,11 @@ int step_set(struct run *r, struct step *s, enum step_state state, const char *r
     if (state == STEP_INTENT)
         s->rec.began_ms = reeved_now(r->rv);
     int e = journal_save(&r->journal, s, err);
-    if (e >= 0)
-        e = run_save(r, err);
-    if (e >= 0)
-        run_consider_parking(r);
-    return e;
+    if (e < 0)
+        return e;
+    run_touch(r);
+    run_consider_parking(r);
+    return 0;
 }
 
 static int tell(struct run *r, const struct step *s, struct str id_raw, struct str reply,
@@ -152,8 +181,7 @@ int step_settle(struct run *r, struct step *s, enum step_state state, struct str
     int e = store_doc_put(r->rv->store, reply, &s->rec.outcome_doc, err);
     if (e >= 0)
         e = journal_save(&r->journal, s, err);
-    if (e >= 0)
-        e = run_save(r, err);
+    run_touch(r);
     for (struct waiter *w = s->waiters; e >= 0 && w; w = w->next)
         e = tell(r, s, (struct str){w->id, w->id_len}, reply, err);
     step_drop_waiters(s);

@@ -61,7 +61,7 @@ static int named_begin(struct run *r, const struct step_ask *q, struct err *err)
     struct step *s;
     struct step_ask quiet = *q;
     quiet.id = NULL; /* answered at once: nobody waits */
-    int e = step_begin(r, &quiet, STEP_OPEN, NULL, &s, err);
+    int e = step_begin_later(r, &quiet, &s, err);
     return e < 0 ? e : answer_begin(r, s, q->id, err);
 }
 

@@ -68,6 +68,24 @@ int store_run_update(struct store *s, const struct store_run *row, struct err *e
     return MIN(r, 0);
 }
 
+int store_run_progress(struct store *s, const struct store_run *row, struct err *err)
+{
+    int r = store_change(s, err);
+    if (r < 0)
+        return r;
+    struct query q = query_on(&s->db, SQL_RUN_PROGRESS);
+    query_put_i64(&q, row->next_seq);
+    query_put_i64(&q, row->steps);
+    query_put_i64(&q, row->tool_calls);
+    query_put_i64(&q, row->model_calls);
+    query_put_i64(&q, row->input_tokens);
+    query_put_i64(&q, row->output_tokens);
+    query_put_i64(&q, row->cost_micro);
+    query_put_i64(&q, row->id);
+    r = query_run(&q, err);
+    return r == 0 ? err_set(err, ENOENT, "no run %" PRId64, row->id) : MIN(r, 0);
+}
+
 struct run_call {
     store_run_fn *fn;
     void *arg;

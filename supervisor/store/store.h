@@ -6,7 +6,9 @@
  * supervisor commits once a loop pass and lets messages leave only after that (INV-04, INV-07).
  *
  * Times are ms since 1970. Money is micro units (1,000,000 = 1.00). Texts are UTF-8. Reads fill strings
- * from the caller's arena. Errors: -EIO and -ENOSPC (and a failed commit) mean that the writer must stop:
+ * from the caller's arena; a row that a callback gets is borrowed until it returns, and the callback may use
+ * the store, this list included. A change that is refused (-EEXIST, -ENOENT, -EINVAL) leaves the transaction
+ * open. Errors: -EIO and -ENOSPC (and a failed commit) mean that the writer must stop:
  * store_is_broken() is true from then on and every call fails; the process ends and starts anew from
  * what is on disk.
  */
@@ -41,7 +43,8 @@ void store_stats(struct store *s, struct store_stats *ret);
 
 /* ---- texts ------------------------------------------------------------------------------------ */
 
-/* Content-addressed, stored once, compressed (zstd) when that is smaller. */
+/* Content-addressed, stored once, compressed (zstd) when that is smaller. What is put here by name of its
+ * digest stays; retention takes documents, with the last row that refers to them. */
 int store_blob_put(struct store *s, struct str text, struct digest *ret, struct err *err) NODISCARD;
 int store_blob_get(struct store *s, const struct digest *d, struct arena *a, struct str *ret, struct err *err) NODISCARD;
 /* A document: JSON text that may hold a conversation ("messages":[...] or "input":[...] at the top or one
@@ -138,6 +141,8 @@ int store_run_add(struct store *s, const struct store_run *r, int64_t *ret_id, s
 int store_run_get(struct store *s, int64_t id, struct arena *a, struct store_run *ret, struct err *err) NODISCARD; /* -ENOENT */
 /* Writes everything but id, tenant, workflow, version, event, parent, trace id, lane, created, and what it was forked from. */
 int store_run_update(struct store *s, const struct store_run *r, struct err *err) NODISCARD;
+/* Writes what counts alone: next_seq, steps, calls, tokens, cost. No index is touched. */
+int store_run_progress(struct store *s, const struct store_run *r, struct err *err) NODISCARD;
 typedef int store_run_fn(void *arg, const struct store_run *r); /* != 0 stops and is returned */
 /* states: bits 1u << enum run_state; ids above after_id, rising, at most limit. */
 int store_runs(struct store *s, unsigned states, int64_t after_id, int limit, store_run_fn *fn, void *arg, struct err *err);
@@ -229,7 +234,7 @@ struct store_step {
     struct str info;        /* small JSON object for the trace: model name, server, tool digest, layers... */
 };
 int store_step_add(struct store *s, const struct store_step *st, struct err *err) NODISCARD;
-/* Writes everything but run, seq, kind, key, occurrence, request, seen, attempt, asked. */
+/* Writes everything but run, seq, kind, key, occurrence, request, request_doc, seen, attempt, asked. */
 int store_step_update(struct store *s, const struct store_step *st, struct err *err) NODISCARD;
 int store_step_get(struct store *s, int64_t run, int64_t seq, struct arena *a, struct store_step *ret, struct err *err) NODISCARD;
 typedef int store_step_fn(void *arg, const struct store_step *st);
