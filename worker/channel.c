@@ -44,12 +44,18 @@ static int take_in(struct channel *c, bool block, struct err *err)
                        .msg_iovlen = 1}; /* no room for descriptors: any sent are dropped */
     ssize_t n;
     short got;
+    int rc;
 
     if (!room)
         return err_set(err, ENOMEM, "no memory for the broker's messages");
-    n = sys.recvmsg(c->fd, &m, block ? 0 : MSG_DONTWAIT);
+    /* A read that blocks is woken by the broker's reading as well (room to write), and goes to sleep
+     * again: two switches for nothing in every request. A poll for input is not. */
+    rc = block ? wait_for(c, POLLIN, &got, err) : 0;
+    if (rc < 0)
+        return rc;
+    n = sys.recvmsg(c->fd, &m, MSG_DONTWAIT);
     if (n == -EAGAIN)
-        return block ? wait_for(c, POLLIN, &got, err) : 0;
+        return 0;
     if (n < 0)
         return err_sys(err, (int)-n, "read from the broker");
     if (n == 0 && c->in.len > c->taken)
