@@ -1,7 +1,7 @@
 /*
  * steps_bench.c: durable steps a second, and what one costs, with 1, 16, 64 and 256 runs at once.
  *
- *   steps_bench [DIR [SCALE]]      SCALE: percent of the usual number of runs (100)
+ *   steps_bench [DIR [SCALE [RUNS]]]      SCALE: percent of the usual work (100); RUNS: this level alone
  *
  * A step is step/begin and step/end of a confined worker over worker/reeve.h: recorded before the
  * worker is told. Two workloads: runs of 10 steps, the starts of their processes included; and runs
@@ -137,9 +137,10 @@ int main(int argc, char **argv)
     static const int levels[] = {1, 16, 64, 256};
     struct bench_lab lab;
     struct bench_floor floor;
-    int64_t scale = 100;
-    if (argc > 3 || (argc > 2 && num_i64(str_of(argv[2]), &scale) < 0))
-        bench_die("usage: steps_bench [DIR [SCALE]]");
+    int64_t scale = 100, only = 0;
+    if (argc > 4 || (argc > 2 && num_i64(str_of(argv[2]), &scale) < 0) ||
+        (argc > 3 && num_i64(str_of(argv[3]), &only) < 0))
+        bench_die("usage: steps_bench [DIR [SCALE [RUNS]]]");
     bench_lab_open(&lab, argc > 1 ? argv[1] : NULL, yaml);
     bench_floor_open(&floor, &lab);
     printf(
@@ -150,6 +151,8 @@ int main(int argc, char **argv)
            "commit us", "a second", "floor", "p50", "p99", "commits", "p50", "p99", "a step",
            "load");
     for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+        if (only != 0 && only != levels[i])
+            continue;
         measure(&lab, &floor, levels[i], (int)MAX((100 + levels[i] * 4) * scale / 100, 8), 10);
         measure(&lab, &floor, levels[i], levels[i],
                 (int)MAX(MAX(300, 3000 / levels[i]) * scale / 100, 10));
