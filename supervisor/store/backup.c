@@ -59,9 +59,7 @@ static int copy_to(const char *from, const char *part, struct err *err)
     if (r < 0)
         return r;
     sqlite3 *to = NULL;
-    if (sqlite3_open_v2(part, &to,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-                        NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(part, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         r = err_set(err, EIO, "open \"%s\": %s", part, sqlite3_errmsg(to));
     if (r >= 0)
         r = copy_pages(&source, to, err);

@@ -142,6 +142,18 @@ static int apply_settings(struct db *db, struct err *err)
     return r;
 }
 
+/* SQLite falls back in silence where the file system has no shared memory, a network's for
+ * instance. */
+static int has_wal(struct db *db, struct err *err)
+{
+    int64_t is_wal = 0;
+    int r = db_number(db, "SELECT journal_mode='wal' FROM pragma_journal_mode", &is_wal, err);
+    if (r >= 0 && !is_wal)
+        return err_set(err, EOPNOTSUPP,
+                       "store: this file system cannot hold a write-ahead log: use a local disk");
+    return r;
+}
+
 /* The -wal and -shm files stay when the last connection closes: a reader that may not create files
  * can still open the store. */
 static int keep_wal(struct db *db, struct err *err)
@@ -155,11 +167,11 @@ int db_open(struct db *db, const char *file, enum db_mode mode, struct err *err)
 {
     *db = (struct db){.writes = mode == DB_WRITE};
     buf_init(&db->packed, DB_TEXT_MAX);
-    /* SQLite's counts of its memory take a lock at each allocation, and nobody reads them. Refused, without
-     * harm, once SQLite is in use. */
+    /* SQLite's counts of its memory take a lock at each allocation, and nobody reads them. Refused,
+     * without harm, once SQLite is in use. */
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     /* One thread has this connection, so its mutexes are off. */
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE |
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                 (db->writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
     int code = sqlite3_open_v2(file, &db->handle, flags, NULL);
     int r = code == SQLITE_OK ? 0 : db_fail(db, code, "open", err);
@@ -167,6 +179,8 @@ int db_open(struct db *db, const char *file, enum db_mode mode, struct err *err)
         sqlite3_busy_timeout(db->handle, BUSY_MS);
         r = apply_settings(db, err);
     }
+    if (r >= 0 && db->writes)
+        r = has_wal(db, err);
     if (r >= 0 && db->writes)
         r = keep_wal(db, err);
     if (r < 0)

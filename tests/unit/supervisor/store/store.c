@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "supervisor/store/internal.h"
+#include "supervisor/store/view.h"
 
 static void keeps_what_was_committed(void **state)
 {
@@ -47,6 +48,28 @@ static void absent_is_said(void **state)
     must_fail(t, store_open(empty, &tmpstore_options, &s, &t->err),
               ENOENT); /* the directory itself */
     store_close(NULL);
+}
+
+/* The way to the directory may have links in it; the database itself may not be one. */
+static void links_on_the_way(void **state)
+{
+    struct tmpstore *t = *state;
+    char dir[160], link[170];
+    struct view *v = NULL;
+    struct store *s = NULL;
+    (void)snprintf(dir, sizeof(dir), "%s", t->dir);
+    (void)snprintf(link, sizeof(link), "%s.link", t->dir);
+    assert_int_equal(symlink(dir, link), 0);
+    tmpstore_close(t);
+    must_ok(t, store_open(link, &tmpstore_options, &t->store, &t->err));
+    must_ok(t, view_open(link, &v, &t->err));
+    view_close(v);
+    must_ok(t, store_backup(t->store, tmpstore_path(t, "copy"), &t->err));
+    tmpstore_close(t);
+    assert_int_equal(rename(tmpstore_path(t, "reeve.db"), tmpstore_path(t, "other.db")), 0);
+    assert_int_equal(symlink(tmpstore_path(t, "other.db"), tmpstore_path(t, "reeve.db")), 0);
+    must_fail(t, store_open(t->dir, &tmpstore_options, &s, &t->err), EINVAL);
+    assert_int_equal(unlink(link), 0);
 }
 
 static void second_opener_is_refused(void **state)
@@ -171,7 +194,8 @@ static void migrates_forward(void **state)
 static void migrates_from_each_version(void **state)
 {
     struct tmpstore *t = *state;
-    const char *file = tmpstore_path(t, "reeve.db");
+    char file[160];
+    (void)snprintf(file, sizeof(file), "%s/reeve.db", t->dir);
     for (size_t n = 1; n < schema_step_count; n++) {
         struct db db;
         struct str text;
@@ -378,13 +402,20 @@ static void damage_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        store_test(keeps_what_was_committed),    store_test(absent_is_said),
-        store_test(second_opener_is_refused),    store_test(newer_schema_is_refused),
-        store_test(foreign_database_is_refused), store_test(migrates_forward),
+        store_test(keeps_what_was_committed),
+        store_test(absent_is_said),
+        store_test(links_on_the_way),
+        store_test(second_opener_is_refused),
+        store_test(newer_schema_is_refused),
+        store_test(foreign_database_is_refused),
+        store_test(migrates_forward),
         store_test(migrates_from_each_version),
-        store_test(migrates_the_first_schema),  store_test(has_its_settings),
-        store_test(files_are_for_their_readers), store_test(counts_what_it_did),
-        store_test(checkpoints_by_itself),       store_test(damage_is_found),
+        store_test(migrates_the_first_schema),
+        store_test(has_its_settings),
+        store_test(files_are_for_their_readers),
+        store_test(counts_what_it_did),
+        store_test(checkpoints_by_itself),
+        store_test(damage_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
