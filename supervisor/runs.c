@@ -403,7 +403,9 @@ enum run_wait run_waits_for(struct run *r, int64_t *ret_wake_ms)
     *ret_wake_ms = 0;
     for (size_t i = journal_first_busy(&r->journal); i < r->journal.count; i++) {
         const struct step *s = r->journal.steps[i];
-        enum run_wait w = s->waiters ? wait_of(s) : WAIT_NONE;
+        /* What somebody works on is no wait, though its state says so until the work is recorded: a
+         * run that parked on it would not be woken by its outcome. */
+        enum run_wait w = s->waiters && !s->live ? wait_of(s) : WAIT_NONE;
         if (w == WAIT_NONE) {
             if (s->live || s->waiters ||
                 (s->rec.state == STEP_OPEN && s->matched && s->rec.kind == STEP_NAMED))
