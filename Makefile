@@ -196,12 +196,25 @@ $(BUILD)/cedar_conform: $(BUILD)/obj/tests/cedar_conform.o $(call archive,cedar)
 	@echo "  LINK  $(@F)"
 	@$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(call libflags,libcrypto)
 
-tests-build: all $(test_bins) $(fuzz_bins) $(tool_bins) $(escape_inside)
+# A reeved that sends before it commits: the crash harness must find that out.
+crash_mutant := $(BUILD)/tests/crash/mutant-reeved
+$(BUILD)/mutant/outbox.c: supervisor/outbox.c tests/crash/mutate
+	@mkdir -p $(@D)
+	@sh tests/crash/mutate $< >$@
+$(crash_mutant): $(BUILD)/mutant/outbox.c $(BUILD)/obj/$(main_reeved:.c=.o) $(foreach p,$(parts_reeved),$(call archive,$(p)))
+	@mkdir -p $(@D)
+	@echo "  LINK  mutant-reeved"
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(call libflags,$(libs_reeved))
+
+tests-build: all $(test_bins) $(fuzz_bins) $(tool_bins) $(crash_mutant) $(escape_inside)
 
 # Every kind of test, in one report that ends with `N passed, N failed, N skipped`.
 check: deps-test
 	@$(MAKE) --no-print-directory -j$$(nproc) FLAGS_PROBED= tests-build
 	@BUILD=$(BUILD) tests/run $(T)
+# Every system call that writes, of every process: long. CRASH_JOBS at a time.
+crash: tests-build
+	@REEVE_CRASH_FULL=1 BUILD=$(BUILD) tests/crash/crash.sh
 check-pure: $(test_bins) $(fuzz_bins) $(BUILD)/json_check $(BUILD)/cedar_conform
 	@BUILD=$(BUILD) tests/run unit fault fuzz
 
@@ -229,5 +242,5 @@ help:
 	@sed -n '3,6p' Makefile; echo '  make check T="unit fuzz"   some kinds only   SAN=1 BUILD=.build/san   with sanitizers'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
-.PHONY: all deps deps-test extras tests-build check check-pure bench fuzz demo install clean help
+.PHONY: all deps deps-test extras tests-build check crash check-pure bench fuzz demo install clean help
 .SECONDARY:
