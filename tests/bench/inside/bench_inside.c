@@ -57,28 +57,6 @@ static int one_step(struct reeve *r, int64_t i, struct times *t, struct err *err
     return rc;
 }
 
-/* One turn of an agent: the model is asked, then a tool. */
-static int one_turn(struct reeve *r, int64_t i, struct times *t, struct err *err)
-{
-    struct reeve_answer a = REEVE_ANSWER_INIT;
-    char request[256], arguments[64];
-    int64_t from = now_ns();
-    (void)snprintf(request, sizeof(request),
-                   "{\"messages\":[{\"role\":\"user\",\"content\":\"turn %" PRId64 "\"}]}", i);
-    (void)snprintf(arguments, sizeof(arguments), "{\"n\":%" PRId64 "}", i);
-    int rc = reeve_model(r, STR_NONE, str_of(request), &a, err);
-    if (t->first == 0)
-        t->first = now_ns();
-    if (rc >= 0)
-        rc = reeve_tool(r, "stand.echo", str_of(arguments), &a, err);
-    if (rc >= 0 && (reeve_tool_is_denied(a.value) || reeve_tool_is_error(a.value)))
-        rc = err_set(err, EACCES, "the tool said no: %.*s", STR_FMT(a.value->raw));
-    if (rc >= 0)
-        t->ns[t->count++] = now_ns() - from;
-    reeve_answer_release(&a);
-    return rc;
-}
-
 static int wait_once(struct reeve *r, const struct json *data, struct times *t, struct err *err)
 {
     struct reeve_answer a = REEVE_ANSWER_INIT;
@@ -112,7 +90,7 @@ static int work(struct reeve *r, struct times *t, struct err *err)
     if (str_is(mode, "wait"))
         return wait_once(r, data, t, err);
     for (int64_t i = 1; i <= n && rc >= 0; i++)
-        rc = str_is(mode, "loop") ? one_turn(r, i, t, err) : one_step(r, i, t, err);
+        rc = one_step(r, i, t, err);
     return rc;
 }
 
@@ -226,24 +204,42 @@ static void echo_line(struct str line)
 /* ---- the model
  * ------------------------------------------------------------------------------------------ */
 
-#define MODEL_BODY                                                                                 \
+/* Asks for the tool until the conversation holds as many answers as its prompt says ("turns=N"),
+ * then ends. */
+#define MODEL_HEAD                                                                                 \
     "{\"id\":\"c\",\"object\":\"chat.completion\",\"model\":\"stand-in\",\"choices\":[{\"index\":" \
-    "0,\"finish_reason\":\"stop\","                                                                \
-    "\"message\":{\"role\":\"assistant\",\"content\":\"ok\"}}],\"usage\":{\"prompt_tokens\":5,"    \
-    "\"completion_tokens\":1,\"total_tokens\":6}}"
+    "0,"
+#define MODEL_TAIL "}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1,\"total_tokens\":6}}"
+#define MODEL_END \
+    "\"finish_reason\":\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"ok\"}"
+#define MODEL_CALL                                                                           \
+    "\"finish_reason\":\"tool_calls\",\"message\":{\"role\":\"assistant\",\"content\":null," \
+    "\"tool_calls\":[{\"id\":\"call-%ld\","                                                  \
+    "\"type\":\"function\",\"function\":{\"name\":\"%.*s\",\"arguments\":\"{\\\"n\\\":%ld}\"}}]}"
 
 struct client {
     size_t have;
-    char text[16384];
+    char text[1 << 20];
 };
 
-static void reply(int fd)
+static void reply(int fd, const char *request)
 {
-    char out[1024];
+    char body[1024], out[1400];
+    const char *turns = strstr(request, "turns="), *name = strstr(request, "\"tools\":[");
+    long want = turns != NULL ? strtol(turns + 6, NULL, 10) : 0, have = 0;
+    name = name != NULL ? strstr(name, "\"name\":\"") : NULL;
+    name = name != NULL ? name + 8 : "";
+    for (const char *at = request; (at = strstr(at, "\"role\":\"tool\"")) != NULL; at++)
+        have++;
+    if (have < want)
+        (void)snprintf(body, sizeof(body), MODEL_HEAD MODEL_CALL MODEL_TAIL, have,
+                       (int)strcspn(name, "\""), name, have);
+    else
+        (void)snprintf(body, sizeof(body), MODEL_HEAD MODEL_END MODEL_TAIL);
     int n = snprintf(
         out, sizeof(out),
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-        sizeof(MODEL_BODY) - 1, MODEL_BODY);
+        strlen(body), body);
     (void)!write(fd, out, (size_t)n);
 }
 
@@ -267,7 +263,10 @@ static bool serve(int fd, struct client *c)
     c->have += (size_t)n;
     c->text[c->have] = '\0';
     for (size_t size; (size = whole_request(c)) > 0;) {
-        reply(fd);
+        char end = c->text[size];
+        c->text[size] = '\0';
+        reply(fd, c->text);
+        c->text[size] = end;
         memmove(c->text, c->text + size, c->have - size);
         c->have -= size;
         c->text[c->have] = '\0';
