@@ -6,6 +6,8 @@
 #include "supervisor/access.h"
 #include "supervisor/door.h"
 
+#define TELL_MS      50
+#define TELL_MAX     8192
 #define STATE_INSIDE "/state" /* where reeve-control sees the state directory, read-only */
 
 /* ---- reeve-egress
@@ -143,7 +145,13 @@ void helpers_reconfigure(struct reeved *rv)
     helper_restart(rv->egress); /* secrets come with the process: another set, another process */
 }
 
-void helpers_tell_changes(struct reeved *rv)
+static int by_id(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void tell(struct reeved *rv)
 {
     struct wire *w = helper_wire(rv->control);
     struct wire_out o;
@@ -151,11 +159,31 @@ void helpers_tell_changes(struct reeved *rv)
     if (w && rv->changed_count && wire_notify(w, &o, "control/changed") >= 0) {
         jout_name(&o.j, "runs");
         jout_array(&o.j);
+        qsort(rv->changed, rv->changed_count, sizeof(*rv->changed), by_id);
         for (size_t i = 0; i < rv->changed_count; i++)
-            jout_i64(&o.j, rv->changed[i]);
+            if (i == 0 || rv->changed[i] != rv->changed[i - 1])
+                jout_i64(&o.j, rv->changed[i]);
         jout_array_end(&o.j);
         if (wire_end(w, &o, &err) < 0)
             log_warn(&rv->log, "tell reeve-control of changes: %s", err.text);
     }
     rv->changed_count = 0;
+    rv->told_ms = reeved_now(rv);
+}
+
+void helpers_on_tell(void *arg, struct ev_timer *t)
+{
+    (void)t;
+    tell(arg);
+}
+
+void helpers_tell_changes(struct reeved *rv)
+{
+    int64_t since = reeved_now(rv) - rv->told_ms;
+    if (!rv->changed_count)
+        return;
+    if (since < 0 || since >= TELL_MS || rv->changed_count >= TELL_MAX)
+        tell(rv);
+    else if (!ev_timer_is_set(rv->tell))
+        (void)ev_timer_set(rv->tell, TELL_MS - since);
 }

@@ -376,6 +376,8 @@ static int make_loop(struct start *st, struct err *err)
         e = ev_timer_new(rv->ev, on_housekeeping, rv, &rv->housekeeping, err);
     if (e < 0)
         return e;
+    if (e >= 0)
+        e = ev_timer_new(rv->ev, helpers_on_tell, rv, &rv->tell, err);
     rv->outbox.before_commit = before_commit;
     rv->outbox.on_commit = on_commit;
     rv->outbox.arg = rv;

@@ -63,6 +63,8 @@ struct reeved {
     uint32_t next_uid_slot;
     int64_t started_ms;
     struct str layers;     /* of the worker profile's self-test, JSON; owned */
+    struct ev_timer *tell; /* the next time that control is told of them */
+    int64_t told_ms;
     bool stopping;
     struct err fatal;      /* why the loop ended, when it was not asked to */
 };
