@@ -88,14 +88,15 @@ answer() { # answer APPROVAL KIND RUN SEQ ID
     "$reeve" approve "$1" "${args[@]}" >/dev/null 2>&1 && echo "approval $1 $2 $3 $4" >>"$dir/acked"
 }
 tend() { # one look at what is open; passes when every run has ended
-    local open
+    local open runs
     is_up || return 1
     open=$("$reeve" approvals --state open --json 2>/dev/null |
         jq -r '.approvals[] | [.approval, .kind, .run, .step, (.arguments.id // .shown.id // "-")] | @tsv' 2>/dev/null)
     while IFS=$'\t' read -r id kind run seq arg; do
         [ -z "$id" ] || answer "$id" "$kind" "$run" "$seq" "$arg"
     done <<<"$open"
-    "$reeve" runs --json 2>/dev/null | jq -e '(.runs | length) >= 3 and all(.runs[]; .state | IN("succeeded", "failed", "cancelled", "dead"))' >/dev/null 2>&1
+    runs=$("$reeve" runs --json 2>/dev/null) && [ -n "$runs" ] || return 1
+    jq -e '(.runs | length) >= 3 and all(.runs[]; .state | IN("succeeded", "failed", "cancelled", "dead"))' <<<"$runs" >/dev/null 2>&1
 }
 
 # ---- what was done against what was recorded ----------------------------------------------------------------------
@@ -108,6 +109,14 @@ snapshot() {
         "SELECT run, substr(key, 9), count(*) FROM step WHERE kind = 1 AND state = 2 AND key LIKE 'effects/%' GROUP BY run, key" \
         >"$dir/committed" 2>/dev/null
     cp "$record" "$dir/snap/record" 2>/dev/null || : >"$dir/snap/record"
+}
+read_again() { # read_again COMMAND...: reeve-control may just be starting
+    local n text
+    for ((n = 0; n < 40; n++)); do
+        text=$("$reeve" "$@" 2>/dev/null) && [ -n "$text" ] && break
+        sleep 0.05
+    done
+    printf '%s\n' "$text"
 }
 asks() { awk '{ split($3, a, "/"); n[a[1] " " $1]++ } END { for (k in n) print k, n[k] }' "$1"; } # RUN TOOL N
 check_record() {
@@ -123,7 +132,7 @@ check_record() {
 check_tries() { # INV-04: what left has an intent; INV-05: what was committed before the kill was not asked for again
     local line
     for run in 1 2; do
-        "$reeve" run steps "$run" --all --json 2>/dev/null |
+        read_again run steps "$run" --all --json |
             jq -r --arg run "$run" '[.steps[] | select(.key | startswith("effects/"))] | group_by(.key)[] | [$run, .[0].key[8:], (map(.tries) | add), length] | join(" ")'
     done >"$dir/tries"
     while read -r line; do fault "doubled: left without an intent: $line"; done < <(
@@ -138,7 +147,7 @@ check_tries() { # INV-04: what left has an intent; INV-05: what was committed be
 }
 check_runs() {
     local runs what id kind run seq state tool n want value
-    runs=$("$reeve" runs --json)
+    runs=$(read_again runs --json)
     [ "$(jq '.runs | length' <<<"$runs")" = 3 ] || fault "doubled: $(jq '.runs | length' <<<"$runs") runs of 3 events"
     while read -r line; do fault "lost: $line"; done < <(
         jq -r '.runs[] | select(.state | IN("failed", "dead", "cancelled")) | "run \(.run) \(.state): \(.reason)"' <<<"$runs")
@@ -146,14 +155,14 @@ check_runs() {
         if [ "$what" = event ]; then
             jq -e --argjson id "$id" 'any(.runs[]; .run == $id)' <<<"$runs" >/dev/null || fault "lost: acknowledged event, run $id"
         else
-            state=$("$reeve" approval "$id" --json | jq -r .state)
+            state=$(read_again approval "$id" --json | jq -r .state)
             [ "$state" = used ] || fault "lost: approval $id ($kind) of run $run step $seq was acknowledged and is $state"
         fi
     done <"$dir/acked"
     while read -r what; do fault "lost: asked again after an acknowledged yes: $what"; done < <(
         awk '$1 == "approval" && $3 != "unknown-effect" { print $4, $5 }' "$dir/acked" | sort | uniq -d)
     for run in $(jq '.runs[] | select(.state == "succeeded" and .workflow == "steps") | .run' <<<"$runs"); do
-        value=$("$reeve" run show "$run" --json | jq -r .result.value)
+        value=$(read_again run show "$run" --json | jq -r .result.value)
         for want in pay:4 wire:1 note:2 look:1; do
             tool=${want%:*}
             n=$(awk -v run="$run" -v tool="$tool" -v value="$value" '{ split($3, a, "/") } $1 == tool && a[1] == run && a[3] == value { print $3 }' "$record" | sort -u | wc -l)
