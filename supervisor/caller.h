@@ -31,5 +31,6 @@ int caller_busy(const struct caller *c, int64_t after_ms, const struct err *err)
 int door_stop(struct caller *c, struct err *err);
 int door_go(struct caller *c, struct err *err);
 int door_queue(struct caller *c, struct err *err);
+int door_rollback(struct caller *c, struct err *err);
 
 #endif

@@ -444,7 +444,8 @@ static const struct {
     {"run/fork", ROLE_OPERATOR, do_fork},       {"run/replay", ROLE_OPERATOR, do_replay},
     {"store/backup", ROLE_ADMIN, do_backup},    {"policy/load", ROLE_ADMIN, do_load},
     {"switch/stop", ROLE_OPERATOR, door_stop},  {"switch/go", ROLE_OPERATOR, door_go},
-    {"queue", ROLE_VIEWER, door_queue},         {"status", ROLE_VIEWER, do_status},         {"doctor", ROLE_VIEWER, do_doctor},
+    {"queue", ROLE_VIEWER, door_queue},         {"workflow/rollback", ROLE_ADMIN, door_rollback},
+    {"status", ROLE_VIEWER, do_status},         {"doctor", ROLE_VIEWER, do_doctor},
 };
 
 static int read_caller(struct caller *c, const struct json *peer, struct err *err)

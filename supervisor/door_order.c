@@ -5,6 +5,7 @@
 #include "supervisor/audit.h"
 #include "supervisor/caller.h"
 #include "supervisor/queue.h"
+#include "supervisor/release.h"
 #include "supervisor/switches.h"
 
 /* Operators stop and let go a workflow; what reaches over all workflows is the admins'. */
@@ -93,4 +94,25 @@ int door_queue(struct caller *c, struct err *err)
     e = wire_result_raw(c->w, c->id->raw, buf_str(&text), err);
     buf_release(&text);
     return e;
+}
+
+/* Without a version: back to the files' own. */
+int door_rollback(struct caller *c, struct err *err)
+{
+    struct str workflow, version;
+    struct digest d;
+    struct wire_out o;
+    char hex[DIGEST_HEX];
+    if (json_want_str(c->params, "workflow", &workflow, err) < 0 ||
+        json_str_or(c->params, "version", STR_NONE, &version, err) < 0)
+        return caller_refuse(c, -EINVAL, err);
+    int e = version.len ? release_rollback(c->rv, workflow, version, str_of(c->name), &d, err)
+                        : release_latest(c->rv, workflow, str_of(c->name), &d, err);
+    if (e < 0)
+        return caller_failed(c, e, err);
+    digest_hex(&d, hex);
+    wire_result(c->w, &o, c->id);
+    jout_m_str(&o.j, "workflow", workflow);
+    jout_m_cstr(&o.j, "version", hex);
+    return wire_end(c->w, &o, err);
 }

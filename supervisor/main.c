@@ -15,6 +15,7 @@
 #include "supervisor/confine.h"
 #include "supervisor/helpers.h"
 #include "supervisor/queue.h"
+#include "supervisor/release.h"
 #include "supervisor/runs.h"
 #include "supervisor/switches.h"
 #include "supervisor/travel.h"
@@ -94,7 +95,7 @@ int reeved_load(struct reeved *rv, const char *dir, struct diags *diags, struct 
     int e = load_house(rv, dir, diags, &h, err);
     if (e < 0)
         return e;
-    if ((e = keep_set(rv, h, err)) < 0) {
+    if ((e = keep_set(rv, h, err)) < 0 || (e = release_install(rv, h, err)) < 0) {
         house_unref(h);
         return e;
     }
@@ -409,6 +410,8 @@ static int go_on_from_store(struct reeved *rv, struct err *err)
         e = audit_note(rv, STR("reeve"), "reeved.start", STR("reeved"), STR(REEVE_VERSION), err);
     if (e >= 0)
         e = find_shadow(rv, err);
+    if (e >= 0)
+        e = release_install(rv, rv->house, err);
     if (e >= 0)
         e = switches_open(rv, err);
     if (e >= 0)

@@ -13,6 +13,7 @@
  *   tool/mcp tool servers              model    model routes, over reeve-egress
  *   helper   egress and control        door     what control asks for
  *   queue    what starts next (order: the choice)   switches  what must not start
+ *   release  which version new runs take
  *   outbox   commit, then send         audit    who did what
  */
 #ifndef REEVE_SUPERVISOR_REEVED_H
@@ -31,6 +32,7 @@ struct run;
 struct helper;
 struct tool_server;
 struct queue;
+struct releases;
 struct switches;
 
 #define RUN_BUCKETS 1024
@@ -56,6 +58,7 @@ struct reeved {
     int live_workers;      /* kept by queue.c */
     struct queue *queue;
     struct switches *switches;
+    struct releases *releases; /* of house: which versions new runs take */
     struct ev_timer *schedule; /* set when something may be startable or due */
     struct ev_timer *housekeeping;
     int64_t *changed;      /* runs that changed since the last commit: told to control */

@@ -7,6 +7,7 @@
 #include "supervisor/audit.h"
 #include "supervisor/order.h"
 #include "supervisor/queue.h"
+#include "supervisor/release.h"
 #include "supervisor/waits.h"
 
 /* ---- the envelope
@@ -89,20 +90,6 @@ bool trigger_matches(const struct json *envelope, const struct json *match)
  * ----------------------------------------------------------------------------------------------------
  */
 
-static int keep_version(struct reeved *rv, const struct workflow *w, struct digest *ret,
-                        struct err *err)
-{
-    struct buf text;
-    buf_init(&text, 16u << 20);
-    int e = version_put(rv->house, w, &text, ret, err);
-    if (e >= 0)
-        e = store_version_put(rv->store, ret, w->name, buf_str(&text), reeved_now(rv), err);
-    if (e >= 0)
-        e = store_version_current(rv->store, w->name, ret, reeved_now(rv), err);
-    buf_release(&text);
-    return e;
-}
-
 static int new_trace_id(struct reeved *rv, char out[33], struct err *err)
 {
     uint8_t bytes[16];
@@ -134,9 +121,8 @@ static int add_run(struct reeved *rv, const struct trigger *t, const struct work
     buf_init(&lane, 1024);
     order_lane(t->event, w->key, &lane);
     run.lane = buf_str(&lane);
-    int e = keep_version(rv, w, &run.version, err);
-    if (e >= 0)
-        e = new_trace_id(rv, run.trace_id, err);
+    run.version = *release_digest(rv, w);
+    int e = new_trace_id(rv, run.trace_id, err);
     if (e >= 0)
         e = queue_take_lane(rv, w, &run, err);
     if (e >= 0)
@@ -203,7 +189,7 @@ static int start_one(struct reeved *rv, const struct trigger *t, const struct wo
                 STR_FMT(w->name), t->depth);
         return 0;
     }
-    int e = may_start(rv, t, w, &ret->denied, err);
+    int e = may_start(rv, t, release_workflow(rv, w), &ret->denied, err);
     if (e > 0)
         return add_run(rv, t, w, event, ret, err);
     if (e == 0) {

@@ -28,7 +28,7 @@ _reeve()
         COMPREPLY=($(compgen -W 'live final queued starting running waiting succeeded failed cancelled dead open approved rejected expired used' -- "$cur"))
         return
         ;;
-    --workflow | --tenant | --limit | --comment | --reason | --after | --days | --set | --server | --memory | --env | --since)
+    --workflow | --tenant | --limit | --comment | --reason | --from | --after | --days | --set | --server | --memory | --env | --since)
         return
         ;;
     esac
@@ -93,6 +93,18 @@ _reeve()
         options="--help --json --socket --colour"
         files=0
         ;;
+    "run fork")
+        options="--help --json --socket --colour --follow --from --dry"
+        files=0
+        ;;
+    "run replay")
+        options="--help --json --socket --colour"
+        files=0
+        ;;
+    "run diff")
+        options="--help --json --socket --colour"
+        files=0
+        ;;
     "explain")
         options="--help --json --socket --colour --policy --set"
         files=0
@@ -115,6 +127,26 @@ _reeve()
         ;;
     "workflows")
         options="--help --json --socket --colour"
+        files=0
+        ;;
+    "workflow versions")
+        options="--help --json --socket --colour"
+        files=0
+        ;;
+    "workflow show")
+        options="--help --json --socket --colour"
+        files=0
+        ;;
+    "workflow diff")
+        options="--help --json --socket --colour"
+        files=0
+        ;;
+    "workflow rollback")
+        options="--help --json --socket --colour --latest"
+        files=0
+        ;;
+    "upgrade check")
+        options="--help --json --socket --colour --workflow --policy --set"
         files=0
         ;;
     "policy check")
@@ -194,7 +226,7 @@ _reeve()
         files=0
         ;;
     esac
-    for c in 'event send' 'runs' 'run show' 'run trace' 'run follow' 'run steps' 'run step' 'run cancel' 'run pause' 'run resume' 'run redrive' 'stop' 'go' 'switches' 'queue' 'explain' 'approvals' 'approval' 'approve' 'reject' 'workflows' 'policy check' 'policy load' 'policy audit' 'policy backtest' 'policy test' 'policy eval' 'policy convert' 'policy schema' 'status' 'usage' 'doctor' 'backup' 'audit' 'sandbox run' 'sandbox explain' 'sandbox learn' 'completion' 'version' 'help'; do
+    for c in 'event send' 'runs' 'run show' 'run trace' 'run follow' 'run steps' 'run step' 'run cancel' 'run pause' 'run resume' 'run redrive' 'stop' 'go' 'switches' 'queue' 'run fork' 'run replay' 'run diff' 'explain' 'approvals' 'approval' 'approve' 'reject' 'workflows' 'workflow versions' 'workflow show' 'workflow diff' 'workflow rollback' 'upgrade check' 'policy check' 'policy load' 'policy audit' 'policy backtest' 'policy test' 'policy eval' 'policy convert' 'policy schema' 'status' 'usage' 'doctor' 'backup' 'audit' 'sandbox run' 'sandbox explain' 'sandbox learn' 'completion' 'version' 'help'; do
         if [ -z "$words" ]; then
             next="$next ${c%% *}"
         elif [ "${c#"$words "}" != "$c" ]; then

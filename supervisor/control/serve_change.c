@@ -198,6 +198,15 @@ int serve_go(struct exchange *x, struct err *err)
     return change(x, "switch/go", NULL, MEMBERS, ARRAY_LEN(MEMBERS), do_ms(x), err);
 }
 
+int serve_rollback(struct exchange *x, struct err *err)
+{
+    static const struct member MEMBERS[] = {
+        {"workflow", JSON_STRING, true, false},
+        {"version", JSON_STRING, false, false},
+    };
+    return change(x, "workflow/rollback", NULL, MEMBERS, ARRAY_LEN(MEMBERS), do_ms(x), err);
+}
+
 int serve_queue(struct exchange *x, struct err *err)
 {
     return change(x, "queue", NULL, NULL, 0, do_ms(x), err);

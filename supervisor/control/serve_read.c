@@ -55,6 +55,25 @@ int serve_workflows(struct exchange *x, struct err *err)
     return res < 0 ? res : end(&r, view_workflows(x->control->view, &r.j, err), err);
 }
 
+int serve_versions(struct exchange *x, struct err *err)
+{
+    struct reading r;
+    int res = begin(&r, x, err);
+    struct str workflow = route_param(&x->match, "workflow");
+    return res < 0 ? res : end(&r, view_versions(x->control->view, workflow, &r.j, err), err);
+}
+
+int serve_version(struct exchange *x, struct err *err)
+{
+    struct reading r;
+    int res = begin(&r, x, err);
+    struct str workflow = route_param(&x->match, "workflow");
+    struct str version = route_param(&x->match, "version");
+    if (res < 0)
+        return res;
+    return end(&r, view_version(x->control->view, workflow, version, &r.j, err), err);
+}
+
 int serve_switches(struct exchange *x, struct err *err)
 {
     struct reading r;

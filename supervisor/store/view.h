@@ -104,6 +104,11 @@ int view_policy(struct view *v, struct str digest, struct jout *out, struct err 
 /* {"differences":[{ask, tenant, workflow, allow (the shadow's word), policies, policiesInForce, count, lastRun, lastSeq,
  *  lastAt}]}: where the shadow set decided otherwise since then, most frequent first */
 int view_shadow(struct view *v, int64_t since_ms, struct jout *out, struct err *err) NODISCARD;
+/* {"workflow", "installed":hex|null (by the files), "pinned":hex|null (rolled back to), "pinnedBy", "pinnedAt",
+ *  "versions":[{version, firstAt, installed, current, live (runs that have not ended)}]}: newest first, at most 1,000 */
+int view_versions(struct view *v, struct str workflow, struct jout *out, struct err *err) NODISCARD;
+/* {"workflow", "version", "firstAt", "definition":{workflow, model?, servers[]}}; `prefix`: 4 hex digits or more */
+int view_version(struct view *v, struct str workflow, struct str prefix, struct jout *out, struct err *err) NODISCARD;
 /* {"switches":[{scope, name, state, who, why, at, ending}]}, the widest first; paused runs among them */
 int view_switches(struct view *v, struct jout *out, struct err *err) NODISCARD;
 /* {"runs":{queued:n, ..., dead:n}, "waiting":{timer:n, ...}, "approvalsOpen":n, "storeBytes":n} */
