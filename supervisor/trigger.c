@@ -243,6 +243,24 @@ static int on_run(void *arg, const struct store_run *r)
     return 0;
 }
 
+/* The event with the runs that it starts, or neither: one that was recorded alone would be a duplicate when
+ * its sender tries again, and start nothing. */
+static int add_event(struct reeved *rv, const struct trigger *t, struct store_event *ev,
+                     struct trigger_result *ret, struct err *err)
+{
+    struct err why = ERR_INIT;
+    int e = store_mark(rv->store, err);
+    if (e < 0)
+        return e;
+    e = store_event_add(rv->store, ev, &ret->event, &ret->duplicate, err);
+    ev->id = ret->event;
+    if (e >= 0 && !ret->duplicate)
+        e = start_all(rv, t, ev, ret, err);
+    if (e >= 0)
+        return store_keep(rv->store, err);
+    return store_undo(rv->store, &why) < 0 ? err_set(err, EIO, "%s", why.text) : e;
+}
+
 int trigger_accept(struct reeved *rv, const struct trigger *t, struct trigger_result *ret,
                    struct err *err)
 {
@@ -263,16 +281,13 @@ int trigger_accept(struct reeved *rv, const struct trigger *t, struct trigger_re
     if (e == 0)
         e = has_room(rv, t, &ev, ret, err);
     if (e >= 0)
-        e = store_event_add(rv->store, &ev, &ret->event, &ret->duplicate, err);
+        e = add_event(rv, t, &ev, ret, err);
     if (e < 0)
         return e;
-    ev.id = ret->event;
     if (ret->duplicate) {
         struct runs_of q = {.event = ret->event, .ret = ret};
         return store_runs_of_event(rv->store, ret->event, on_run, &q, err);
     }
-    if ((e = start_all(rv, t, &ev, ret, err)) < 0)
-        return e;
     if (t->parent)
         return 0;
     return waits_on_event(rv, &ev, t->event, &ret->woken, err);

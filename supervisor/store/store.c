@@ -151,14 +151,43 @@ int store_commit(struct store *s, struct err *err)
     return s->log_pages >= s->checkpoint_pages ? checkpoint(s, err) : 0;
 }
 
+/* What is remembered of rows that are no longer there. */
+static void forget_rows(struct store *s)
+{
+    s->fresh_count = 0; /* a reference that is gone again must not have been the free one */
+    s->audit_known = false;
+    memset(s->recent, 0, sizeof(s->recent));
+}
+
 void store_rollback(struct store *s)
 {
     if (s->db.in_change && !sqlite3_get_autocommit(s->db.handle))
         (void)sqlite3_exec(s->db.handle, "ROLLBACK", NULL, NULL, NULL);
     s->db.in_change = false;
-    s->fresh_count = 0; /* a reference that is gone again must not have been the free one */
-    s->audit_known = false;
-    memset(s->recent, 0, sizeof(s->recent));
+    forget_rows(s);
+}
+
+int store_mark(struct store *s, struct err *err)
+{
+    int r = store_change(s, err);
+    if (r < 0)
+        return r;
+    struct query q = query_on(&s->db, SQL_MARK);
+    return MIN(query_run(&q, err), 0);
+}
+
+int store_keep(struct store *s, struct err *err)
+{
+    struct query q = query_on(&s->db, SQL_MARK_DROP);
+    return MIN(query_run(&q, err), 0);
+}
+
+int store_undo(struct store *s, struct err *err)
+{
+    struct query q = query_on(&s->db, SQL_MARK_BACK);
+    int r = query_run(&q, err);
+    forget_rows(s);
+    return r < 0 ? r : store_keep(s, err);
 }
 
 bool store_is_dirty(const struct store *s)

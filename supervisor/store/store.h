@@ -34,6 +34,11 @@ int store_open(const char *dir, const struct store_options *o, struct store **re
 void store_close(struct store *s); /* NULL is fine; rolls back what was not committed */
 int store_commit(struct store *s, struct err *err) NODISCARD; /* nothing open: 0 at once */
 void store_rollback(struct store *s);
+/* A place in the open change to return to: store_undo() takes back what came after the mark, store_keep() keeps it.
+ * One of the two follows; marks do not nest. */
+int store_mark(struct store *s, struct err *err) NODISCARD;
+int store_keep(struct store *s, struct err *err) NODISCARD;
+int store_undo(struct store *s, struct err *err) NODISCARD;
 bool store_is_dirty(const struct store *s);
 bool store_is_broken(const struct store *s);
 /* Online copy to a new file (must not exist), fsynced, with its own integrity check. */

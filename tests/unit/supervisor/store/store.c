@@ -33,6 +33,29 @@ static void keeps_what_was_committed(void **state)
     must_fail(t, store_value_get(t->store, STR("lost"), &t->arena, &text, &t->err), ENOENT);
 }
 
+static void goes_back_to_a_mark(void **state)
+{
+    struct tmpstore *t = *state;
+    struct str text;
+    must_ok(t, store_value_put(t->store, STR("before"), STR("1"), &t->err));
+    must_ok(t, store_mark(t->store, &t->err));
+    must_ok(t, store_value_put(t->store, STR("taken back"), STR("1"), &t->err));
+    int64_t doc = tmpstore_doc(t, STR("{\"of\":\"the part that goes\"}"));
+    must_ok(t, store_undo(t->store, &t->err));
+    must_fail(t, store_doc_get(t->store, doc, &t->arena, &text, &t->err), ENOENT);
+    t->err = ERR_INIT;
+    must_ok(t, store_mark(t->store, &t->err));
+    must_ok(t, store_value_put(t->store, STR("kept"), STR("1"), &t->err));
+    must_ok(t, store_keep(t->store, &t->err));
+    assert_true(store_is_dirty(t->store));
+    must_ok(t, store_commit(t->store, &t->err));
+    tmpstore_close(t);
+    tmpstore_open(t);
+    must_ok(t, store_value_get(t->store, STR("before"), &t->arena, &text, &t->err));
+    must_ok(t, store_value_get(t->store, STR("kept"), &t->arena, &text, &t->err));
+    must_fail(t, store_value_get(t->store, STR("taken back"), &t->arena, &text, &t->err), ENOENT);
+}
+
 static void absent_is_said(void **state)
 {
     struct tmpstore *t = *state;
@@ -403,6 +426,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         store_test(keeps_what_was_committed),
+        store_test(goes_back_to_a_mark),
         store_test(absent_is_said),
         store_test(links_on_the_way),
         store_test(second_opener_is_refused),
