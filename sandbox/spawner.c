@@ -112,7 +112,7 @@ static int take_info(struct started *p, struct wire *w, const struct wire_messag
         fds_close(fds, got);
         return rc;
     }
-    *ret = (struct started_info){(pid_t)pid, -1, -1, -1, -1, -1};
+    *ret = (struct started_info){.pid = (pid_t)pid, .pidfd = -1, .channel = -1, .in = -1, .out = -1, .errout = -1};
     ret->pidfd = fds[at++];
     if (p->channel)
         ret->channel = fds[at++];
@@ -161,6 +161,7 @@ static void on_start_reply(void *arg, struct wire *w, const struct wire_message 
         ask_kill(p);
         return;
     }
+    info.layers = json_get(m->result, "layers");
     p->owner.on_started(p->owner.arg, p, &info, NULL);
 }
 

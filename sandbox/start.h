@@ -110,6 +110,7 @@ struct started_info {
     int pidfd;      /* the callee's to keep or close; -1 on failure; likewise below */
     int channel;    /* our end of descriptor 3, or -1 */
     int in, out, errout; /* our ends of the child's 0, 1, 2, or -1 */
+    const struct json *layers; /* the walls it stands behind, an array of texts; borrowed until return; may be NULL */
 };
 
 struct started_exit {

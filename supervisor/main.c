@@ -17,6 +17,7 @@
 #include "supervisor/queue.h"
 #include "supervisor/release.h"
 #include "supervisor/runs.h"
+#include "supervisor/worker.h"
 #include "supervisor/switches.h"
 #include "supervisor/travel.h"
 
@@ -104,6 +105,7 @@ int reeved_load(struct reeved *rv, const char *dir, struct diags *diags, struct 
     log_info(&rv->log, "policy set loaded from %s: %zu policies, %zu workflows", dir,
              h->policy_count, h->workflow_count);
     helpers_reconfigure(rv);
+    worker_prestart(rv);
     runs_schedule(rv); /* limits may be wider now */
     return 0;
 }
@@ -375,10 +377,10 @@ static int make_loop(struct start *st, struct err *err)
         e = ev_timer_new(rv->ev, runs_on_schedule, rv, &rv->schedule, err);
     if (e >= 0)
         e = ev_timer_new(rv->ev, on_housekeeping, rv, &rv->housekeeping, err);
-    if (e < 0)
-        return e;
     if (e >= 0)
         e = ev_timer_new(rv->ev, helpers_on_tell, rv, &rv->tell, err);
+    if (e < 0)
+        return e;
     rv->outbox.before_commit = before_commit;
     rv->outbox.on_commit = on_commit;
     rv->outbox.arg = rv;
@@ -400,6 +402,7 @@ static int make_helpers(struct reeved *rv, struct err *err)
         return e;
     helper_start(rv->egress);
     helper_start(rv->control);
+    worker_prestart(rv);
     return 0;
 }
 

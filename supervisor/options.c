@@ -70,6 +70,9 @@ static int convert(struct options *o, struct err *err)
     if (num_u64(str_of(o->text[OPTION_workers]), &n) < 0 || n < 1 || n > 4096)
         return err_set(err, EINVAL, "--workers %s: expected 1 to 4096", o->text[OPTION_workers]);
     o->workers = (int)n;
+    if (num_u64(str_of(o->text[OPTION_warm]), &n) < 0 || n > 256)
+        return err_set(err, EINVAL, "--warm %s: expected 0 to 256", o->text[OPTION_warm]);
+    o->warm = (int)n;
     if (log_level_parse(str_of(o->text[OPTION_log_level]), &o->log_level) < 0)
         return err_set(err, EINVAL, "--log-level %s: expected debug, info, warn or error",
                        o->text[OPTION_log_level]);

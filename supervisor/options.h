@@ -23,7 +23,7 @@ struct options {
     struct house_pair defs[OPTIONS_SET_MAX];
     size_t def_count;
     uint32_t uid_base;
-    int workers;
+    int workers, warm;
     enum log_level log_level;
 };
 

@@ -131,6 +131,21 @@ static void on_closed(void *arg, struct wire *w, const struct err *why)
     run_put(r);
 }
 
+/* The trace names the walls of the run: their profile's self-test passed, or nothing would have started. */
+static void note_walls(struct run *r, const struct json *layers)
+{
+    struct buf line;
+    if (r->rec.attempt != 1 || !json_is(layers, JSON_ARRAY))
+        return;
+    buf_init(&line, 4096);
+    buf_cstr(&line, "self-tested:");
+    for (size_t i = 0; i < layers->array.count; i++)
+        if (layers->array.items[i].type == JSON_STRING)
+            buf_fmt(&line, "%s %.*s", i ? ";" : "", STR_FMT(layers->array.items[i].string));
+    run_log(r, LOG_LEVEL_INFO, "walls", buf_str(&line));
+    buf_release(&line);
+}
+
 static void on_started(void *arg, struct started *p, const struct started_info *info,
                        const struct err *why)
 {
@@ -162,6 +177,7 @@ static void on_started(void *arg, struct started *p, const struct started_info *
         run_attempt_failed(r, LIFE_LOST, err.text);
     } else {
         helper_watch_noise(rv, info->errout, r->rec.id, "worker");
+        note_walls(r, info->layers);
     }
     run_put(r);
 }
@@ -229,6 +245,31 @@ void worker_fill_limits(const struct house_resources *h, struct start_limits *re
         .file_bytes = (uint64_t)h->file_bytes,
         .tmp_bytes = (uint64_t)h->tmp_bytes,
     };
+}
+
+/* The built-in loop's process: the same for every run but for key, user id and limits. */
+static void fill_agent(const struct reeved *rv, char *program, size_t size, struct start_request *q)
+{
+    snprintf(program, size, "%s/reeve-worker", rv->libexec);
+    q->program = str_of(program);
+    q->argv[q->argc++] = STR("reeve-worker");
+}
+
+void worker_prestart(struct reeved *rv)
+{
+    struct start_request q = {
+        .profile = PROFILE_STRICT, .channel = true, .stderr_pipe = true, .pass_fd = -1, .key = STR("warm")};
+    char program[sizeof(rv->libexec) + 16];
+    struct err err = ERR_INIT;
+    const struct workflow *first = NULL;
+    for (size_t i = 0; i < rv->house->workflow_count && !first; i++)
+        if (rv->house->workflows[i].is_agent)
+            first = &rv->house->workflows[i];
+    fill_agent(rv, program, sizeof(program), &q);
+    if (first)
+        worker_fill_limits(&first->limits.worker, &q.limits);
+    if (spawner_prestart(rv->spawner, &q, first ? (unsigned)rv->options->warm : 0, &err) < 0)
+        log_warn(&rv->log, "no workers are kept ready: %s", err.text);
 }
 
 int worker_start(struct run *r, struct err *err)
