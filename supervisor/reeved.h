@@ -63,11 +63,11 @@ struct reeved {
     struct ev_timer *housekeeping;
     int64_t *changed;      /* runs that changed since the last commit: told to control */
     size_t changed_count, changed_cap;
+    struct ev_timer *tell; /* the next time that control is told of them */
+    int64_t told_ms;
     uint32_t next_uid_slot;
     int64_t started_ms;
     struct str layers;     /* of the worker profile's self-test, JSON; owned */
-    struct ev_timer *tell; /* the next time that control is told of them */
-    int64_t told_ms;
     bool stopping;
     struct err fatal;      /* why the loop ended, when it was not asked to */
 };

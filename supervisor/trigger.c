@@ -68,17 +68,22 @@ int trigger_check(const struct json *event, struct err *err)
     return check_attributes(event, err);
 }
 
+const struct json *trigger_value(const struct json *envelope, struct str path)
+{
+    struct str part;
+    while (envelope && str_split(&path, '.', &part))
+        envelope = json_get_str(envelope, part);
+    return envelope;
+}
+
 bool trigger_matches(const struct json *envelope, const struct json *match)
 {
     if (!match || match->type != JSON_OBJECT)
         return true;
     for (size_t i = 0; i < match->object.count; i++) {
-        const struct json *v = envelope;
-        struct str path = match->object.members[i].name, part;
+        const struct json *v = trigger_value(envelope, match->object.members[i].name);
         struct digest a, b;
         struct err err = ERR_INIT;
-        while (v && str_split(&path, '.', &part))
-            v = json_get_str(v, part);
         if (!v || digest_of_json(v, &a, &err) < 0 ||
             digest_of_json(&match->object.members[i].value, &b, &err) < 0 || !digest_eq(&a, &b))
             return false;

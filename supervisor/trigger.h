@@ -43,5 +43,7 @@ int trigger_trace_id(struct reeved *rv, char out[33], struct err *err) NODISCARD
 int trigger_check(const struct json *event, struct err *err) NODISCARD;
 /* Does an event (envelope) match {"subject":"x","data.invoice":7}: each path has that value? */
 bool trigger_matches(const struct json *envelope, const struct json *match);
+/* The value at a dotted path of the envelope, or NULL. */
+const struct json *trigger_value(const struct json *envelope, struct str path);
 
 #endif

@@ -200,7 +200,8 @@ static int on_early(void *arg, const struct store_event *ev)
     struct early *q = arg;
     const struct json *envelope;
     struct err err = ERR_INIT;
-    if (is_taken(q->r, ev->id))
+    const struct json *subject = json_get(q->match, "subject");
+    if (is_taken(q->r, ev->id) || (json_is(subject, JSON_STRING) && !str_eq(subject->string, ev->subject)))
         return 0;
     int e = json_parse(&q->a, ev->envelope, &JSON_LIMITS_DEFAULT, &envelope, NULL, &err);
     if (e < 0 || !trigger_matches(envelope, q->match))
@@ -223,18 +224,53 @@ static int look_for_early(struct run *r, struct step *s, const struct json *para
     return e;
 }
 
+/* Waits that want this value at that path. Chance meetings in one bucket do no harm: each match is looked at. */
+static int64_t bucket_of(struct str path, const struct json *value)
+{
+    struct digest d;
+    struct err err = ERR_INIT;
+    uint64_t h;
+    if (digest_of_json(value, &d, &err) < 0)
+        return 0;
+    const struct str parts[] = {path, {(const char *)d.bytes, sizeof(d.bytes)}};
+    d = digest_of_parts(parts, ARRAY_LEN(parts));
+    memcpy(&h, d.bytes, sizeof(h));
+    return -(int64_t)(h >> 1) - 1;
+}
+
+/* Where an event finds the wait: by the subject if its match names one, else by the first path that it names;
+ * bucket 0, which each event of the type looks through, when there is none. */
+static int event_bucket(struct run *r, struct str type, const struct json *match, int64_t *ret, struct err *err)
+{
+    bool known = false;
+    *ret = 0;
+    if (!match || !match->object.count)
+        return 0;
+    const struct json_member *m = &match->object.members[0];
+    for (size_t i = 1; i < match->object.count; i++)
+        if (str_is(match->object.members[i].name, "subject"))
+            m = &match->object.members[i];
+    int e = store_wait_path_put(r->rv->store, type, m->name, &known, err);
+    if (e >= 0 && known)
+        *ret = bucket_of(m->name, &m->value);
+    return e;
+}
+
 static int event_begin(struct run *r, const struct step_ask *q, struct err *err)
 {
     struct step *s;
-    int64_t timeout;
+    int64_t timeout, bucket;
     struct err why = ERR_INIT;
     const struct json *match = json_get(q->parsed, "match");
     if (json_i64_or(q->parsed, "timeoutMs", 0, &timeout, &why) < 0 || timeout < 0 ||
         timeout > SLEEP_MAX_MS || (match && match->type != JSON_OBJECT))
         return wire_error(r->wire, q->id, WIRE_E_PARAMS,
                           "event/wait: expected type, match{} and timeoutMs of 0 or more");
-    const struct store_step more = {.wake_ms = timeout ? reeved_now(r->rv) + timeout : 0};
-    int e = step_begin(r, q, STEP_OPEN, &more, &s, err);
+    int e = event_bucket(r, q->key, match, &bucket, err);
+    if (e < 0)
+        return e;
+    const struct store_step more = {.wake_ms = timeout ? reeved_now(r->rv) + timeout : 0, .child = bucket};
+    e = step_begin(r, q, STEP_OPEN, &more, &s, err);
     return e < 0 ? e : look_for_early(r, s, q->parsed, err);
 }
 
@@ -243,9 +279,10 @@ static int event_resume(struct run *r, struct step *s, const struct step_ask *q,
     int e = look_for_early(r, s, q->parsed, err);
     if (e < 0 || step_is_settled(s))
         return e;
-    return s->rec.wake_ms && s->rec.wake_ms <= reeved_now(r->rv)
-               ? settle_with(r, s, put_timeout, NULL, "timed out", err)
-               : 0;
+    if (!s->rec.wake_ms || s->rec.wake_ms > reeved_now(r->rv))
+        return 0;
+    s->rec.child = 0;
+    return settle_with(r, s, put_timeout, NULL, "timed out", err);
 }
 
 const struct step_kind_ops waits_event_ops = {.begin = event_begin, .resume = event_resume};
@@ -308,7 +345,16 @@ int waits_on_event(struct reeved *rv, const struct store_event *ev, const struct
                    size_t *ret_woken, struct err *err)
 {
     struct woken w = {0};
-    int e = store_steps_open(rv->store, STEP_EVENT_WAIT, ev->type, on_open_wait, &w, err);
+    struct store_wait_paths paths;
+    int e = store_wait_paths(rv->store, ev->type, &paths, err);
+    if (e >= 0)
+        e = store_waits_open(rv->store, ev->type, 0, on_open_wait, &w, err);
+    for (size_t i = 0; e >= 0 && i < paths.count; i++) {
+        const struct json *value = trigger_value(envelope, str_of(paths.path[i]));
+        int64_t bucket = value ? bucket_of(str_of(paths.path[i]), value) : 0;
+        if (bucket)
+            e = store_waits_open(rv->store, ev->type, bucket, on_open_wait, &w, err);
+    }
     if (e == -ENOMEM && !err->number)
         err_sys(err, ENOMEM, "wake runs");
     for (size_t i = 0; e >= 0 && i < w.count; i++)

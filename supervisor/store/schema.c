@@ -161,10 +161,20 @@ static const char schema_3[] =
     "ALTER TABLE run ADD COLUMN clock_ms INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX run_replay ON run(ended_ms, state, workflow) WHERE mode=2;";
 
+/*
+ * Event waits by what they wait for. An open one has in `child` a bucket: a negative number made of one path of
+ * its match and the value wanted there; 0: it has none. wait_path: the paths in use for a type, so that an
+ * event knows which buckets to look into, however many runs wait.
+ */
+static const char schema_4[] =
+    "CREATE TABLE wait_path(type TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY(type, path)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX step_wait ON step(key, child, pos) WHERE state=6 AND kind=4;";
+
 const struct schema_step schema_steps[] = {
     {1, "the first schema", schema_1},
     {2, "queues, switches, versions", schema_2},
     {3, "forks and replays", schema_3},
+    {4, "event waits by what they wait for", schema_4},
 };
 const size_t schema_step_count = ARRAY_LEN(schema_steps);
 

@@ -154,3 +154,49 @@ int store_steps_open(struct store *s, enum step_kind kind, struct str key, store
         .sql = SQL_STEPS_OPEN, .numbers = {kind}, .number_count = 1, .text = key, .has_text = true};
     return each_step(s, e, fn, arg, err);
 }
+
+int store_waits_open(struct store *s, struct str type, int64_t bucket, store_step_fn *fn, void *arg,
+                     struct err *err)
+{
+    struct each e = {.sql = SQL_WAITS_OPEN,
+                     .numbers = {bucket},
+                     .number_count = 1,
+                     .text = type,
+                     .has_text = true};
+    return each_step(s, e, fn, arg, err);
+}
+
+int store_wait_paths(struct store *s, struct str type, struct store_wait_paths *ret,
+                     struct err *err)
+{
+    struct query q = query_on(&s->db, SQL_WAIT_PATHS);
+    int r;
+    ret->count = 0;
+    query_put_str(&q, type);
+    while ((r = query_step(&q, err)) > 0)
+        if (ret->count < STORE_WAIT_PATHS)
+            query_chars(&q, ret->path[ret->count++], STORE_WAIT_PATH_SIZE);
+    return r;
+}
+
+int store_wait_path_put(struct store *s, struct str type, struct str path, bool *ret_known,
+                        struct err *err)
+{
+    struct store_wait_paths known;
+    *ret_known = false;
+    if (path.len >= STORE_WAIT_PATH_SIZE || memchr(path.ptr, 0, path.len) != NULL)
+        return 0;
+    int r = store_wait_paths(s, type, &known, err);
+    for (size_t i = 0; r >= 0 && i < known.count && !*ret_known; i++)
+        *ret_known = str_is(path, known.path[i]);
+    if (r < 0 || *ret_known || known.count == STORE_WAIT_PATHS)
+        return r;
+    if ((r = store_change(s, err)) < 0)
+        return r;
+    struct query q = query_on(&s->db, SQL_WAIT_PATH_ADD);
+    query_put_str(&q, type);
+    query_put_str(&q, path);
+    r = query_run(&q, err);
+    *ret_known = r >= 0;
+    return MIN(r, 0);
+}

@@ -251,6 +251,16 @@ int store_steps_in_state(struct store *s, enum step_state state, store_step_fn *
 /* Open steps of a kind and key in runs that are not final, for what has just happened (an event of a type). */
 int store_steps_open(struct store *s, enum step_kind kind, struct str key, store_step_fn *fn, void *arg, struct err *err);
 
+/* Open event waits of a type, by bucket: a wait that names a path and a value has a negative number made of
+ * them in its `child` while it is open, others have 0. The paths in use for a type are kept, at most
+ * STORE_WAIT_PATHS: *ret_known false when there were too many, and the wait belongs into bucket 0. */
+#define STORE_WAIT_PATHS     32
+#define STORE_WAIT_PATH_SIZE 128 /* bytes of a path, its end included */
+struct store_wait_paths { char path[STORE_WAIT_PATHS][STORE_WAIT_PATH_SIZE]; size_t count; };
+int store_wait_paths(struct store *s, struct str type, struct store_wait_paths *ret, struct err *err) NODISCARD;
+int store_wait_path_put(struct store *s, struct str type, struct str path, bool *ret_known, struct err *err) NODISCARD;
+int store_waits_open(struct store *s, struct str type, int64_t bucket, store_step_fn *fn, void *arg, struct err *err);
+
 /* ---- decisions and approvals -------------------------------------------------------------------- */
 
 struct store_decision {

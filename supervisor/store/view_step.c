@@ -27,7 +27,7 @@ void step_members(struct view *v, const struct store_step *st, struct jout *out)
     else
         jout_null(out);
     out_time(out, "wakeAt", st->wake_ms);
-    out_id(out, "child", st->child);
+    out_id(out, "child", MAX(st->child, 0)); /* below 0: an open event wait's bucket */
     out_id(out, "approval", st->approval);
     out_id(out, "decision", st->decision);
     jout_m_i64(out, "inputTokens", st->input_tokens);
