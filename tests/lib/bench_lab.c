@@ -162,7 +162,7 @@ double bench_lab_start(struct bench_lab *lab, int workers)
         exec_reeved(lab, workers);
     while (ask(lab, "GET", "/v1/status", NULL) != 200) {
         if (is_over(lab->reeved) || bench_now() - from > WAIT_MS / 1000)
-            bench_die("reeved does not answer; see %s/reeved.log", lab->dir);
+            bench_die("reeved (in $BUILD, .build unless set) does not answer; see %s/reeved.log", lab->dir);
         bench_pause_ms(1);
     }
     return bench_now() - from;
@@ -311,7 +311,7 @@ int64_t bench_lab_number(struct bench_lab *lab, const char *sql)
     return n;
 }
 
-static void each_result(struct bench_lab *lab, int64_t run, bench_result_fn *fn, void *arg)
+void bench_lab_result(struct bench_lab *lab, int64_t run, bench_result_fn *fn, void *arg)
 {
     struct arena a;
     struct err err = ERR_INIT;
@@ -339,7 +339,7 @@ void bench_lab_results(struct bench_lab *lab, const char *workflow, int64_t afte
     if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
         bench_die("%s: %s", sql, sqlite3_errmsg(db));
     while (sqlite3_step(s) == SQLITE_ROW)
-        each_result(lab, sqlite3_column_int64(s, 0), fn, arg);
+        bench_lab_result(lab, sqlite3_column_int64(s, 0), fn, arg);
     sqlite3_finalize(s);
     sqlite3_close(db);
 }

@@ -42,6 +42,7 @@ int64_t bench_lab_event(struct bench_lab *lab, const char *type, const char *id,
 int64_t bench_lab_number(struct bench_lab *lab, const char *sql);
 /* Each result document of the workflow's finished runs with ids above `after`, parsed. */
 typedef void bench_result_fn(void *arg, int64_t run, const struct json *result);
+void bench_lab_result(struct bench_lab *lab, int64_t run, bench_result_fn *fn, void *arg);
 void bench_lab_results(struct bench_lab *lab, const char *workflow, int64_t after, bench_result_fn *fn, void *arg);
 /* Waits until so many runs with ids above `after` have succeeded; dies when one ended otherwise. */
 void bench_lab_await(struct bench_lab *lab, int64_t after, int64_t count);
