@@ -37,18 +37,26 @@ for role in "${!few[@]}"; do
     option=
     [ "$role" != any ] || option=--all
     if [ -n "${REEVE_CRASH_FULL:-}" ]; then every "$role" 1 "${CRASH_STRIDE:-1}" $option; else some "$role" "${few[$role]}" $option; fi
-done | shuf --random-source=<(yes) >"$dir/list"
+done >"$dir/unordered"
+# Twice: somewhere in the run, then in the start after it.
+last=$(awk '$1 == "reeved" { print $2 }' "$dir/counts")
+step=$((last / 3))
+[ -z "${REEVE_CRASH_FULL:-}" ] || step=$((last * ${CRASH_STRIDE:-1} / 200 + 1))
+for ((i = step; i <= last; i += step)); do echo "reeved $i --then $((i * 7 % 300 + 1))"; done >>"$dir/unordered"
+shuf --random-source=<(yes) <"$dir/unordered" >"$dir/list"
 
 : >"$dir/out"
 for ((i = 0; i < jobs; i++)); do bash "$crash/part.bash" "$dir/list" "$dir/out" "$i" "$jobs" 2>>"$dir/part.log" & done
 wait $(jobs -p | grep -v "^$model_pid$") 2>/dev/null
 
-plan $((${#groups[@]} + 3))
+plan $((${#groups[@]} + 4))
 for group in reeved workers "tool servers" reeve-egress reeve-spawn reeve-control "all at once"; do
     tried=0
     for role in ${groups[$group]}; do tried=$((tried + $(grep -c "^tried $role " "$dir/out"))); done
     ok "kills of $group: $tried points" test "$tried" -gt 0
 done
+tried=$(grep -c '^tried .*--then' "$dir/out")
+ok "kills of reeved, and again while it starts: $tried points" test "$tried" -gt 0
 for kind in lost doubled stuck; do
     grep "^$kind" "$dir/out" | sort | uniq -c | head -n 40 | sed 's/^/# /'
     is "nothing is $kind" "$(grep -c "^$kind" "$dir/out")" 0

@@ -188,9 +188,15 @@ restart_if_dead() {
     fi
     if was_killed && [ -z "$restarted" ]; then
         restarted=1
+        former+=("$reeved_pid")
+        if [ -n "$then_at" ]; then # the restart is killed, too
+            launch --role "${reeved_program##*/}" --at "$then_at"
+            return
+        fi
         [ "$(killed_role)" != "${reeved_program##*/}" ] || snapshot
+    else
+        former+=("$reeved_pid")
     fi
-    former+=("$reeved_pid")
     launch
 }
 up() { # whatever died is up again
@@ -203,12 +209,14 @@ up() { # whatever died is up again
     fault "stuck: reeved does not come up: $(tail -n 1 "$dir/reeved.log")"
     return 1
 }
-try() { # try ROLE N [OPTION...]: 0 when there was such a point
-    local n ended=
-    trial="$*" restarted='' former=()
+try() { # try ROLE N [--all] [--then M]: 0 when there was such a point; M: of the reeved that is started after it
+    local n ended= all=()
+    trial="$*" restarted='' former=() then_at=
+    [ "${3:-}" != --all ] || all=(--all)
+    [ "${3:-}" != --then ] || then_at=$4
     fresh
     rm -f "$dir/committed"
-    launch --role "$1" --at "$2" "${@:3}"
+    launch --role "$1" --at "$2" "${all[@]}"
     send_all
     for ((n = 0; n < 400; n++)); do
         restart_if_dead
@@ -228,7 +236,7 @@ try() { # try ROLE N [OPTION...]: 0 when there was such a point
     return $n
 }
 counts() { # counts: how many points each role has in a run without a kill: "ROLE N" lines
-    trial=counts restarted='' former=()
+    trial=counts restarted='' former=() then_at=
     fresh
     launch --role any --at 0
     send_all
