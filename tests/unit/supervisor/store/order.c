@@ -213,7 +213,13 @@ static void a_long_queue_costs_its_head_nothing(void **state)
     int before = sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
     tmpstore_close(t);
     tmpstore_sql(t, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<100000)"
-                    " INSERT INTO run SELECT NULL,'acme',CASE i%2 WHEN 0 THEN 'w' ELSE 'v' END,"
+                    " INSERT INTO "
+                    "run(tenant,workflow,version,event,parent,parent_step,trace_id,created_ms,"
+                    "depth,state,wait,wake_ms,"
+                    "attempt,failures,next_seq,checkpoint_seq,checkpoint_doc,cancel,reason,result_"
+                    "doc,started_ms,ended_ms,steps,"
+                    "tool_calls,model_calls,input_tokens,output_tokens,cost_micro,lane,lane_wait)"
+                    " SELECT 'acme',CASE i%2 WHEN 0 THEN 'w' ELSE 'v' END,"
                     "zeroblob(32),0,0,0,'',1,0,CASE i%5 WHEN 0 THEN 3 ELSE 0 END,0,0,0,0,1,0,0,0,"
                     "'',0,0,0,0,0,0,0,0,0,CASE i%3 WHEN 0 THEN 'k' ELSE '' END,i%3=0 FROM n");
     tmpstore_open(t);
