@@ -181,8 +181,8 @@ int serve_approval(struct exchange *x, struct err *err)
 int serve_audit(struct exchange *x, struct err *err)
 {
     struct reading r;
-    int64_t after;
-    int limit;
+    int64_t after = 0;
+    int limit = 0;
     int res = limit_of(x, &limit, err);
     if (res >= 0)
         res = route_param_i64(&x->match, "after", 0, INT64_MAX, 0, &after, err);
