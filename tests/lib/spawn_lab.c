@@ -95,7 +95,7 @@ bool spawn_lab_start(struct spawn_lab *lab, const struct start_request *r, struc
 {
     struct started_owner owner = {on_started, on_exit_, on_denied, o};
 
-    *o = (struct spawn_one){.lab = lab, .info = {0, -1, -1, -1, -1, -1}};
+    *o = (struct spawn_one){.lab = lab, .info = {.pidfd = -1, .channel = -1, .in = -1, .out = -1, .errout = -1}};
     return spawner_start(lab->spawner, r, &owner, &o->handle, &o->why) == 0;
 }
 
