@@ -60,7 +60,7 @@ static int find_step(struct store *s, const struct store_step *row, struct recen
 
 int store_step_update(struct store *s, const struct store_step *row, struct err *err)
 {
-    struct recent_step at;
+    struct recent_step at = {0};
     int r = store_change(s, err);
     if (r >= 0)
         r = find_step(s, row, &at, err);
