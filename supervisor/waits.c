@@ -100,18 +100,36 @@ static int end_named(struct run *r, struct step *s, const struct json *value,
     return step_settle_error(r, s, STEP_FAILED, WIRE_E_UNAVAILABLE, reason, err);
 }
 
+/* Which step ends: by its number, or, where the worker did not wait for that, the one of this key
+ * that it began last and has not ended. */
+static struct step *ending(struct run *r, const struct json *params, int64_t seq, struct str key)
+{
+    if (!json_get(params, "key"))
+        return journal_find(&r->journal, seq);
+    for (size_t i = r->journal.count; i > journal_first_busy(&r->journal); i--) {
+        struct step *s = r->journal.steps[i - 1];
+        if (s->rec.kind == STEP_NAMED && s->rec.state == STEP_OPEN && s->matched &&
+            str_eq(s->rec.key, key))
+            return s;
+    }
+    return NULL;
+}
+
 int waits_step_end(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
 {
     struct run *r = ctx;
     int64_t seq;
+    struct str key;
     const struct json *value = json_get(m->params, "value"), *error = json_get(m->params, "error");
     struct err why = ERR_INIT;
-    if (json_want_i64(m->params, "step", &seq, &why) < 0 || !value == !error)
+    if (json_i64_or(m->params, "step", 0, &seq, &why) < 0 ||
+        json_str_or(m->params, "key", STR_NONE, &key, &why) < 0 ||
+        !json_get(m->params, "step") == !json_get(m->params, "key") || !value == !error)
         return wire_error(w, m->id, WIRE_E_PARAMS,
-                          "step/end: expected step, and either value or error");
-    struct step *s = journal_find(&r->journal, seq);
+                          "step/end: expected either step or key, and either value or error");
+    struct step *s = ending(r, m->params, seq, key);
     if (!s || s->rec.kind != STEP_NAMED || s->rec.state != STEP_OPEN || !s->matched)
-        return wire_error(w, m->id, WIRE_E_STATE, "step/end: step %" PRId64 " is not open", seq);
+        return wire_error(w, m->id, WIRE_E_STATE, "step/end: that step is not open");
     int e = end_named(r, s, value, error, err);
     if (e < 0)
         return e;
@@ -201,7 +219,8 @@ static int on_early(void *arg, const struct store_event *ev)
     const struct json *envelope;
     struct err err = ERR_INIT;
     const struct json *subject = json_get(q->match, "subject");
-    if (is_taken(q->r, ev->id) || (json_is(subject, JSON_STRING) && !str_eq(subject->string, ev->subject)))
+    if (is_taken(q->r, ev->id) ||
+        (json_is(subject, JSON_STRING) && !str_eq(subject->string, ev->subject)))
         return 0;
     int e = json_parse(&q->a, ev->envelope, &JSON_LIMITS_DEFAULT, &envelope, NULL, &err);
     if (e < 0 || !trigger_matches(envelope, q->match))
@@ -224,7 +243,8 @@ static int look_for_early(struct run *r, struct step *s, const struct json *para
     return e;
 }
 
-/* Waits that want this value at that path. Chance meetings in one bucket do no harm: each match is looked at. */
+/* Waits that want this value at that path. Chance meetings in one bucket do no harm: each match is
+ * looked at. */
 static int64_t bucket_of(struct str path, const struct json *value)
 {
     struct digest d;
@@ -238,9 +258,10 @@ static int64_t bucket_of(struct str path, const struct json *value)
     return -(int64_t)(h >> 1) - 1;
 }
 
-/* Where an event finds the wait: by the subject if its match names one, else by the first path that it names;
- * bucket 0, which each event of the type looks through, when there is none. */
-static int event_bucket(struct run *r, struct str type, const struct json *match, int64_t *ret, struct err *err)
+/* Where an event finds the wait: by the subject if its match names one, else by the first path that
+ * it names; bucket 0, which each event of the type looks through, when there is none. */
+static int event_bucket(struct run *r, struct str type, const struct json *match, int64_t *ret,
+                        struct err *err)
 {
     bool known = false;
     *ret = 0;
@@ -269,7 +290,8 @@ static int event_begin(struct run *r, const struct step_ask *q, struct err *err)
     int e = event_bucket(r, q->key, match, &bucket, err);
     if (e < 0)
         return e;
-    const struct store_step more = {.wake_ms = timeout ? reeved_now(r->rv) + timeout : 0, .child = bucket};
+    const struct store_step more = {.wake_ms = timeout ? reeved_now(r->rv) + timeout : 0,
+                                    .child = bucket};
     e = step_begin(r, q, STEP_OPEN, &more, &s, err);
     return e < 0 ? e : look_for_early(r, s, q->parsed, err);
 }
@@ -460,8 +482,8 @@ static int emit(struct run *r, const struct step_ask *q, struct arena *a, struct
         return e;
     e = trigger_accept(r->rv, &t, &res, err);
     if (e == -EBADMSG || e == -EAGAIN)
-        return step_settle_error(r, s, STEP_FAILED,
-                                 e == -EAGAIN ? WIRE_E_LIMIT : WIRE_E_PARAMS, err->text, err);
+        return step_settle_error(r, s, STEP_FAILED, e == -EAGAIN ? WIRE_E_LIMIT : WIRE_E_PARAMS,
+                                 err->text, err);
     if (e < 0)
         return e;
     s->rec.child = res.event;
@@ -750,8 +772,8 @@ int waits_on_run_end(struct run *r, struct err *err)
     return e;
 }
 
-/* What failed without having left may be asked again, and what is harmless to repeat. A failure that a
- * tool server answered with is an outcome: such a call is not made twice (INV-05). */
+/* What failed without having left may be asked again, and what is harmless to repeat. A failure
+ * that a tool server answered with is an outcome: such a call is not made twice (INV-05). */
 static bool may_withdraw(const struct run *r, const struct step *s)
 {
     switch (s->rec.kind) {

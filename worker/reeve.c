@@ -59,6 +59,7 @@ int reeve_open(int fd, struct reeve **ret, struct err *err)
     }
     channel_init(&r->channel, fd, REEVE_MESSAGE_MAX);
     buf_init(&r->out, REEVE_MESSAGE_MAX + 1);
+    buf_init(&r->late, 2 * REEVE_MESSAGE_MAX + 2);
     *ret = r;
     return 0;
 }
@@ -73,6 +74,7 @@ void reeve_close(struct reeve *r)
         reeve_answer_release(&r->slots[i].answer);
     reeve_answer_release(&r->begun);
     buf_release(&r->out);
+    buf_release(&r->late);
     channel_release(&r->channel);
     free(r);
 }
@@ -132,8 +134,18 @@ void reeve_request(struct reeve *r, struct wire_out *o, const char *method)
 
 static int flush(struct reeve *r, struct err *err)
 {
-    int rc = channel_send(&r->channel, buf_str(&r->out), err);
+    bool both = r->late.len > 0;
+    int rc;
 
+    if (both)
+        buf_str_put(&r->late, buf_str(&r->out));
+    rc = buf_status(&r->late) < 0
+             ? err_set(err, ENOMEM, "no memory for a request")
+             : channel_send(&r->channel, buf_str(both ? &r->late : &r->out), err);
+    if (r->late.cap > OUT_KEEP)
+        buf_release(&r->late);
+    else
+        buf_clear(&r->late);
     if (r->out.cap > OUT_KEEP)
         buf_release(&r->out);
     else
@@ -141,7 +153,8 @@ static int flush(struct reeve *r, struct err *err)
     return rc < 0 ? broke(r, err) : 0;
 }
 
-int reeve_request_end(struct reeve *r, struct wire_out *o, int64_t *ret_id, struct err *err)
+/* Ends the request that stands in r->out and gives it a slot; it is not sent yet. */
+static int enter(struct reeve *r, struct wire_out *o, int64_t *ret_id, struct err *err)
 {
     struct client_slot *slot = slot_new(r);
     int rc = wire_put_end(o);
@@ -155,13 +168,104 @@ int reeve_request_end(struct reeve *r, struct wire_out *o, int64_t *ret_id, stru
         return err_sys(err, -rc, "write a request");
     if (!slot)
         return err_set(err, EBUSY, "more than %d requests are unanswered", REEVE_OPEN_MAX);
-    rc = flush(r, err);
-    if (rc < 0)
-        return rc;
     *slot = (struct client_slot){.id = ++r->last_id, .is_open = true};
     r->open_count++;
     *ret_id = slot->id;
     return 0;
+}
+
+static void leave(struct reeve *r, int64_t id)
+{
+    struct client_slot *slot = slot_of(r, id);
+
+    if (!slot)
+        return;
+    reeve_answer_release(&slot->answer);
+    *slot = (struct client_slot){0};
+    r->open_count--;
+}
+
+static int send_entered(struct reeve *r, int64_t id, struct err *err)
+{
+    int rc = flush(r, err);
+
+    if (rc < 0)
+        leave(r, id);
+    return rc;
+}
+
+int reeve_request_end(struct reeve *r, struct wire_out *o, int64_t *ret_id, struct err *err)
+{
+    int64_t id;
+    int rc = enter(r, o, &id, err);
+
+    if (rc >= 0 && r->late_id != 0 && (rc = client_settle_late(r, err)) < 0)
+        leave(r, id); /* it was never sent */
+    if (rc >= 0)
+        rc = send_entered(r, id, err);
+    if (rc >= 0)
+        *ret_id = id;
+    return rc;
+}
+
+int client_put_late(struct reeve *r, struct wire_out *o, struct err *err)
+{
+    int64_t id;
+    int rc = enter(r, o, &id, err);
+
+    if (rc < 0)
+        return rc;
+    buf_str_put(&r->late, buf_str(&r->out));
+    buf_clear(&r->out);
+    r->late_id = id;
+    return 0;
+}
+
+static int take_late(struct reeve *r, struct err *err)
+{
+    struct reeve_answer a = REEVE_ANSWER_INIT;
+    int64_t id = r->late_id;
+    int rc;
+
+    r->late_id = 0;
+    rc = reeve_wait(r, id, &a, err);
+    if (rc >= 0)
+        rc = reeve_answer_status(&a, err);
+    reeve_answer_release(&a);
+    return rc;
+}
+
+int client_settle_late(struct reeve *r, struct err *err)
+{
+    int rc = 0;
+
+    if (r->late_id == 0)
+        return 0;
+    if (r->late.len > 0) {
+        rc = channel_send(&r->channel, buf_str(&r->late), err);
+        buf_clear(&r->late);
+    }
+    return rc < 0 ? broke(r, err) : take_late(r, err);
+}
+
+int client_ask_with_late(struct reeve *r, struct wire_out *o, struct reeve_answer *a,
+                         struct err *err)
+{
+    int64_t id;
+    int rc = enter(r, o, &id, err), late;
+    struct err why = ERR_INIT;
+
+    if (rc >= 0)
+        rc = send_entered(r, id, err);
+    if (rc < 0)
+        return rc;
+    late = r->late_id != 0 ? take_late(r, &why) : 0;
+    rc = reeve_wait(r, id, a, err);
+    if (late < 0) { /* the step had not begun: that is why it could not end */
+        *err = why;
+        return late;
+    }
+    return rc < 0 ? rc : reeve_answer_status(a, err);
 }
 
 /* ---- what comes ------------------------------------------------------------------------------ */

@@ -90,7 +90,7 @@ void reeve_log(struct reeve *r, enum log_level level, const char *fmt, ...) PRIN
  * STR_NONE) tells apart steps of one key. */
 #define REEVE_STEP_MAX 128
 struct reeve_step {
-    char id[REEVE_STEP_MAX]; /* JSON text, as the broker gave it */
+    char id[REEVE_STEP_MAX]; /* the broker's, or the key: for reeve_step_end alone */
 };
 int reeve_step_begin(struct reeve *r, const char *key, struct str input, struct reeve_step *ret_step,
                      struct reeve_answer *a, struct err *err) NODISCARD;
