@@ -27,6 +27,7 @@ struct child {
     bool answered;
     enum child_kind kind;
     bool is_idle;        /* warm: stands ready to be given out */
+    bool is_dropped;     /* warm: not wanted any more, dies */
     enum child_state state;
     struct arena arena;  /* of the plan */
     struct plan plan;

@@ -78,11 +78,18 @@ static void on_timer(void *arg, struct ev_timer *t)
         (void)ev_timer_set(t, REFILL_MS);
 }
 
+/* No longer to be given out from this line on; counted until they are gone. */
 static void drop_all(struct spawn *s)
 {
-    for (struct child *c = s->children; c != NULL; c = c->next)
-        if (c->kind == CHILD_WARM)
-            child_kill(c);
+    for (struct child *c = s->children; c != NULL; c = c->next) {
+        if (c->kind != CHILD_WARM)
+            continue;
+        if (c->is_idle)
+            s->warm.idle--;
+        c->is_idle = false;
+        c->is_dropped = true;
+        child_kill(c);
+    }
 }
 
 static int parse(struct warm *w, const struct json *params, struct err *err)
@@ -129,13 +136,13 @@ int warm_set(struct spawn *s, const struct json *params, struct err *err)
 void warm_release(struct spawn *s)
 {
     struct warm *w = &s->warm;
-    unsigned have = w->have; /* they live on, or are dying: counted until they are gone */
+    unsigned have = w->have, idle = w->idle; /* of children that still live, or are dying */
     uint64_t made = w->made;
 
     ev_timer_free(w->timer);
     arena_release(&w->arena);
     free(w->text);
-    *w = (struct warm){.have = have, .made = made};
+    *w = (struct warm){.have = have, .idle = idle, .made = made};
 }
 
 struct child *warm_take(struct spawn *s, const struct start_request *r)
@@ -161,6 +168,8 @@ struct child *warm_take(struct spawn *s, const struct start_request *r)
 
 void warm_ready(struct child *c)
 {
+    if (c->is_dropped)
+        return;
     c->is_idle = true;
     c->spawn->warm.idle++;
 }
@@ -176,7 +185,9 @@ void warm_gone(struct child *c)
         log_warn(&c->spawn->log, "warm worker: %s", c->why.text);
     if (w->timer == NULL || c->spawn->stopping)
         return;
-    if (++w->lost < WARM_LOST_MAX)
+    if (c->is_dropped) /* by us */
+        (void)ev_timer_set(w->timer, 0);
+    else if (++w->lost < WARM_LOST_MAX)
         (void)ev_timer_set(w->timer, REFILL_MS);
     else
         log_warn(&c->spawn->log, "warm workers end before they are used: no more are made");

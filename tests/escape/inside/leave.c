@@ -23,7 +23,7 @@ static int open_dotdot(void)
 }
 static int open_proc_root(void)
 {
-    return open_at("/proc/1/root/etc/shadow", O_RDONLY);
+    return open_at("/proc/1/" "root/etc/shadow", O_RDONLY);
 }
 static int open_proc_cwd(void)
 {

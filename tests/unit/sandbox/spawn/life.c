@@ -469,7 +469,7 @@ static void wait_ready(int64_t count)
 }
 
 /* What reeve-spawn has started and not yet reaped: " 12 13 ". */
-static void read_children(char list[SPAWN_LAB_TEXT])
+static void read_children(char list[SPAWN_LAB_TEXT + 1])
 {
     char path[64];
     (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)lab.spawn_pid,
