@@ -3,9 +3,9 @@
  */
 #include "supervisor/tool.h"
 
+#include "policy/process.h"
 #include "supervisor/helper.h"
 #include "supervisor/mcp.h"
-#include "supervisor/worker.h"
 
 #define DISCOVER_MS    3000
 #define RESTART_MIN_MS 200
@@ -270,43 +270,18 @@ static void on_started(void *arg, struct started *p, const struct started_info *
         went_down(ts, err.text);
 }
 
-static void fill(const struct server *def, struct start_request *q)
-{
-    static const enum start_profile bases[] = {[HOUSE_PROGRAM] = PROFILE_PROGRAM,
-                                               [HOUSE_NODE] = PROFILE_NODE,
-                                               [HOUSE_PYTHON] = PROFILE_PYTHON};
-    q->base = bases[def->base];
-    q->program = def->command.items[0];
-    for (size_t i = 0; i < def->command.count && q->argc < START_ARGV_MAX; i++)
-        q->argv[q->argc++] = def->command.items[i];
-    for (size_t i = 0; i < def->env.count && q->env_count < START_ENV_MAX; i++)
-        q->env[q->env_count++] =
-            (struct start_env){def->env.items[i].name, def->env.items[i].value};
-    for (size_t i = 0; i < def->secrets.count && q->secret_count < START_SECRETS_MAX; i++)
-        q->secrets[q->secret_count++] = (struct start_secret){
-            def->secrets.items[i].name, def->secrets.items[i].value, SECRET_AS_ENV};
-    for (size_t i = 0; i < def->files.count && q->file_count < START_FILES_MAX; i++)
-        q->files[q->file_count++] = (struct start_file){
-            def->files.items[i].path, def->files.items[i].at, def->files.items[i].write};
-    worker_fill_limits(&def->limits, &q->limits);
-}
-
 static void start(struct tool_server *ts)
 {
     struct err err = ERR_INIT;
     char key[START_KEY_MAX];
-    struct start_request q = {.profile = PROFILE_TOOL,
-                              .stdio = true,
-                              .stderr_pipe = true,
-                              .network = ts->def->network,
-                              .uid_slot = ts->uid_slot,
-                              .pass_fd = -1};
+    struct start_request q;
     const struct started_owner owner = {
         .on_started = on_started, .on_exit = on_exit_told, .arg = ts};
     snprintf(key, sizeof(key), "server-%.30s.%" PRId64, ts->def->name.ptr, ++ts->rv->server_starts);
     ts->starts++;
+    process_of_server(ts->def, &q);
+    q.uid_slot = ts->uid_slot;
     q.key = str_of(key);
-    fill(ts->def, &q);
     ts->state = TOOL_STARTING;
     if (spawner_start(ts->rv->spawner, &q, &owner, &ts->process, &err) < 0)
         went_down(ts, err.text);

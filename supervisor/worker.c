@@ -3,6 +3,7 @@
  */
 #include "supervisor/worker.h"
 
+#include "policy/process.h"
 #include "supervisor/broker.h"
 #include "supervisor/helper.h"
 #include "supervisor/queue.h"
@@ -216,58 +217,21 @@ static void on_denied(void *arg, struct started *p, struct str call, const struc
     buf_release(&line);
 }
 
-/* What the workflow says of its process, as a request. Strings are borrowed from the run and the
- * version. */
-static void fill_program(const struct workflow_program *p, bool may_write, struct start_request *q)
-{
-    static const enum start_profile profiles[] = {[HOUSE_PROGRAM] = PROFILE_PROGRAM,
-                                                  [HOUSE_NODE] = PROFILE_NODE,
-                                                  [HOUSE_PYTHON] = PROFILE_PYTHON};
-    q->profile = profiles[p->profile];
-    q->program = p->program;
-    q->argv[q->argc++] = p->program;
-    for (size_t i = 0; i < p->args.count && q->argc < START_ARGV_MAX; i++)
-        q->argv[q->argc++] = p->args.items[i];
-    for (size_t i = 0; i < p->env.count && q->env_count < START_ENV_MAX; i++)
-        q->env[q->env_count++] = (struct start_env){p->env.items[i].name, p->env.items[i].value};
-    for (size_t i = 0; i < p->files.count && q->file_count < START_FILES_MAX; i++)
-        q->files[q->file_count++] = (struct start_file){
-            p->files.items[i].path, p->files.items[i].at, p->files.items[i].write && may_write};
-}
-
-void worker_fill_limits(const struct house_resources *h, struct start_limits *ret)
-{
-    *ret = (struct start_limits){
-        .memory_bytes = (uint64_t)h->memory_bytes,
-        .processes = (uint64_t)h->processes,
-        .cpu_ms = (uint64_t)h->cpu_ms,
-        .open_files = (uint64_t)h->open_files,
-        .file_bytes = (uint64_t)h->file_bytes,
-        .tmp_bytes = (uint64_t)h->tmp_bytes,
-    };
-}
-
-/* The built-in loop's process: the same for every run but for key, user id and limits. */
-static void fill_agent(const struct reeved *rv, char *program, size_t size, struct start_request *q)
-{
-    snprintf(program, size, "%s/reeve-worker", rv->libexec);
-    q->program = str_of(program);
-    q->argv[q->argc++] = STR("reeve-worker");
-}
-
 void worker_prestart(struct reeved *rv)
 {
-    struct start_request q = {
-        .profile = PROFILE_STRICT, .channel = true, .stderr_pipe = true, .pass_fd = -1, .key = STR("warm")};
+    struct start_request q;
     char program[sizeof(rv->libexec) + 16];
     struct err err = ERR_INIT;
     const struct workflow *first = NULL;
     for (size_t i = 0; i < rv->house->workflow_count && !first; i++)
         if (rv->house->workflows[i].is_agent)
             first = &rv->house->workflows[i];
-    fill_agent(rv, program, sizeof(program), &q);
+    snprintf(program, sizeof(program), "%s/reeve-worker", rv->libexec);
     if (first)
-        worker_fill_limits(&first->limits.worker, &q.limits);
+        process_of_workflow(first, program, &q);
+    else
+        process_of_agent(program, &q);
+    q.key = STR("warm");
     if (spawner_prestart(rv->spawner, &q, first ? (unsigned)rv->options->warm : 0, &err) < 0)
         log_warn(&rv->log, "no workers are kept ready: %s", err.text);
 }
@@ -275,23 +239,18 @@ void worker_prestart(struct reeved *rv)
 int worker_start(struct run *r, struct err *err)
 {
     struct reeved *rv = r->rv;
-    struct start_request q = {
-        .profile = PROFILE_STRICT, .channel = true, .stderr_pipe = true, .pass_fd = -1};
+    struct start_request q;
     char program[sizeof(rv->libexec) + 16];
+    snprintf(program, sizeof(program), "%s/reeve-worker", rv->libexec);
+    process_of_workflow(&r->version->workflow, program, &q);
+    /* Files are a way out too: over another run's way they are only read. */
+    for (size_t i = 0; i < q.file_count && r->rec.mode != RUN_REAL; i++)
+        q.files[i].write = false;
     r->seen = 0;
     r->begun = r->ended = r->sequential = r->initialized = false;
     snprintf(r->key, sizeof(r->key), "run-%" PRId64 ".%d", r->rec.id, r->rec.attempt);
     q.key = str_of(r->key);
     q.uid_slot = UID_SLOT_RUNS + rv->next_uid_slot++ % (UID_SLOT_COUNT - UID_SLOT_RUNS);
-    worker_fill_limits(&r->version->workflow.limits.worker, &q.limits);
-    if (r->version->workflow.is_agent) {
-        snprintf(program, sizeof(program), "%s/reeve-worker", rv->libexec);
-        q.program = str_of(program);
-        q.argv[q.argc++] = STR("reeve-worker");
-    } else {
-        /* Files are a way out too: over another run's way they are only read. */
-        fill_program(&r->version->workflow.program, r->rec.mode == RUN_REAL, &q);
-    }
     const struct started_owner owner = {
         .on_started = on_started, .on_exit = on_exit_told, .on_denied = on_denied, .arg = r};
     int e = spawner_start(rv->spawner, &q, &owner, &r->process, err);

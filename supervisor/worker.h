@@ -20,9 +20,6 @@ void worker_drop(struct run *r);
 /* The worker broke the protocol: its run ends (INV-11). */
 void worker_fault(struct run *r, const char *why);
 
-/* Resources of a definition as limits of a start request. */
-void worker_fill_limits(const struct house_resources *h, struct start_limits *ret);
-
 ev_timer_fn worker_on_park, worker_on_clock;
 
 #endif

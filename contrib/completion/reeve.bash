@@ -206,7 +206,7 @@ _reeve()
         files=0
         ;;
     "sandbox explain")
-        options="--help --json --socket --colour --profile --memory --read --write --network --env"
+        options="--help --json --socket --colour --policy --set --profile --memory --read --write --network --env"
         files=0
         ;;
     "sandbox learn")

@@ -108,12 +108,12 @@ static int check_use(const struct args *a, struct err *err)
         if (!((c->options | OPTIONS_OF_ALL) >> a->options[i].id & 1))
             return err_set(err, EINVAL, "--%s does not go with reeve %s",
                            option_rows[a->options[i].id].name, c->words);
-    size_t most = c->max_args < 0 ? 0 : (size_t)c->max_args;
+    size_t most = c->max_args >= 0 ? (size_t)c->max_args : c->max_args == ARGS_WORD_OR_REST && !a->rest_count;
     if (a->word_count > most)
         return err_set(err, EINVAL, "unexpected argument \"%s\"", a->words[most]);
     if (a->word_count < (size_t)c->min_args)
         return err_set(err, EINVAL, "expected %s", c->args);
-    if (c->max_args < 0 && !a->rest_count)
+    if (c->max_args < 0 && !a->rest_count && !(c->max_args == ARGS_WORD_OR_REST && a->word_count))
         return err_set(err, EINVAL, "expected a command after --");
     if (c->max_args >= 0 && a->rest_count)
         return err_set(err, EINVAL, "unexpected argument \"%s\"", a->rest[0]);

@@ -25,10 +25,11 @@ struct option_row {
 extern const struct option_row option_rows[OPTION_COUNT];
 
 struct ctl;
+enum { ARGS_REST = -1, ARGS_WORD_OR_REST = -2 /* one word, or what follows `--` */ };
 struct command {
     const char *words; /* "run show" */
     const char *args;
-    int min_args, max_args; /* -1: only what follows `--` */
+    int min_args, max_args; /* ARGS_REST: only what follows `--` */
     uint64_t options;       /* bits of enum option, besides OPTIONS_OF_ALL */
     int (*run)(struct ctl *c); /* an exit code */
     const char *summary, *details, *example;

@@ -2,7 +2,11 @@
  * cmd_sandbox.c: reeve sandbox ...: any command behind the walls of a profile. Runs in reeve, with
  * the caller's rights; the walls are made by a reeve-spawn of its own.
  */
+#include <unistd.h>
+
+#include "policy/process.h"
 #include "policy/text/num.h"
+#include "sandbox/os/file.h"
 #include "sandbox/tool.h"
 #include "supervisor/ctl/commands.h"
 #include "supervisor/ctl/ctl.h"
@@ -104,16 +108,44 @@ int cmd_sandbox_run(struct ctl *c)
     return status;
 }
 
+/* The walls of a workflow of a directory: its own process's. */
+static int prepare_workflow(struct ctl *c, struct house *house, struct prepared *p)
+{
+    struct err err = ERR_INIT;
+    const struct workflow *w = house_workflow(house, str_of(c->args.words[0]));
+    if (!w)
+        return ctl_fail(c, CTL_NOT_FOUND, "no workflow %s in that directory", c->args.words[0]);
+    char dir[sizeof(p->program) - 64];
+    if (file_program_dir(dir, sizeof(dir), &err) < 0)
+        return ctl_fail_err(c, CTL_FAILED, &err);
+    snprintf(p->program, sizeof(p->program), "%s/reeve-worker", dir); /* the built tree, or: */
+    if (access(p->program, F_OK) != 0)
+        snprintf(p->program, sizeof(p->program), "%s/../libexec/reeve/reeve-worker", dir);
+    process_of_workflow(w, p->program, &p->command.request);
+    p->command.json = c->json;
+    return CTL_GOOD;
+}
+
 int cmd_sandbox_explain(struct ctl *c)
 {
-    struct prepared p;
+    struct prepared p = {0};
     struct err err = ERR_INIT;
-    int code = prepare(c, &p);
-    if (code)
-        return code;
-    if (sandbox_explain(&p.command, &c->out, &err) < 0)
-        return ctl_fail_err(c, CTL_FAILED, &err);
-    return CTL_GOOD;
+    struct house *house = NULL;
+    int code;
+    if (c->args.word_count) {
+        const char *dir = args_get(&c->args, OPTION_POLICY);
+        code = ctl_load_house(c, dir ? dir : "/etc/reeve", &house);
+        if (!code)
+            code = prepare_workflow(c, house, &p);
+    } else if (c->args.rest_count) {
+        code = prepare(c, &p);
+    } else {
+        code = ctl_usage(c, "expected a WORKFLOW (with --policy DIR), or -- COMMAND");
+    }
+    if (!code && sandbox_explain(&p.command, &c->out, &err) < 0)
+        code = ctl_fail_err(c, CTL_FAILED, &err);
+    house_unref(house);
+    return code;
 }
 
 int cmd_sandbox_learn(struct ctl *c)
