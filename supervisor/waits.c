@@ -202,15 +202,48 @@ struct early {
     const struct json *match;
     struct arena a;
     struct store_event found;
+    int64_t *older; /* events that steps before the checkpoint took: they are not in memory */
+    size_t older_count, older_cap;
+    bool has_older;
 };
 
-static bool is_taken(const struct run *r, int64_t event)
+static int on_older(void *arg, const struct store_step *s)
 {
+    struct early *q = arg;
+    if (s->seq > q->r->rec.checkpoint_seq)
+        return 1;
+    if (s->kind != STEP_EVENT_WAIT || s->child <= 0)
+        return 0;
+    if (q->older_count == q->older_cap) {
+        size_t cap = q->older_cap ? 2 * q->older_cap : 64;
+        int64_t *grown = reallocarray(q->older, cap, sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        q->older = grown;
+        q->older_cap = cap;
+    }
+    q->older[q->older_count++] = s->child;
+    return 0;
+}
+
+/* 1: a step of this run has this event already. */
+static int is_taken(struct early *q, int64_t event, struct err *err)
+{
+    const struct run *r = q->r;
     for (size_t i = 0; i < r->journal.count; i++)
         if (r->journal.steps[i]->rec.kind == STEP_EVENT_WAIT &&
             r->journal.steps[i]->rec.child == event)
-            return true;
-    return false;
+            return 1;
+    if (r->rec.checkpoint_seq && !q->has_older) {
+        int e = store_steps(r->rv->store, r->rec.id, 0, on_older, q, err);
+        if (e < 0)
+            return e;
+        q->has_older = true;
+    }
+    for (size_t i = 0; i < q->older_count; i++)
+        if (q->older[i] == event)
+            return 1;
+    return 0;
 }
 
 static int on_early(void *arg, const struct store_event *ev)
@@ -219,10 +252,12 @@ static int on_early(void *arg, const struct store_event *ev)
     const struct json *envelope;
     struct err err = ERR_INIT;
     const struct json *subject = json_get(q->match, "subject");
-    if (is_taken(q->r, ev->id) ||
-        (json_is(subject, JSON_STRING) && !str_eq(subject->string, ev->subject)))
+    if (json_is(subject, JSON_STRING) && !str_eq(subject->string, ev->subject))
         return 0;
-    int e = json_parse(&q->a, ev->envelope, &JSON_LIMITS_DEFAULT, &envelope, NULL, &err);
+    int e = is_taken(q, ev->id, &err);
+    if (e != 0)
+        return e < 0 ? e : 0;
+    e = json_parse(&q->a, ev->envelope, &JSON_LIMITS_DEFAULT, &envelope, NULL, &err);
     if (e < 0 || !trigger_matches(envelope, q->match))
         return e == -ENOMEM ? e : 0;
     q->found = *ev;
@@ -235,11 +270,12 @@ static int look_for_early(struct run *r, struct step *s, const struct json *para
     struct early q = {.r = r, .match = json_get(params, "match")};
     arena_init(&q.a, RUN_MESSAGE_ARENA);
     int e = store_events_since(r->rv->store, s->rec.key, r->rec.event, on_early, &q, err);
-    if (e == -ENOMEM && !err->number)
-        err_sys(err, ENOMEM, "look for events");
+    if (e < 0 && !err->number)
+        err_sys(err, -e, "look for events");
     if (e > 0)
         e = take_event(r, s, &q.found, err);
     arena_release(&q.a);
+    free(q.older);
     return e;
 }
 
