@@ -396,8 +396,7 @@ static int start(struct effect *e, struct err *err)
             return rc;
     }
     r->rec.model_calls++;
-    if ((rc = run_save(r, err)) < 0)
-        return rc;
+    run_touch(r);
     return send_call(e, err);
 }
 

@@ -313,7 +313,7 @@ static int go(struct effect *e, struct store_step *more, struct store_approval *
                                   .calls = 1};
     rc = store_usage_add(r->rv->store, &u, err);
     if (rc >= 0)
-        rc = run_save(r, err);
+        run_touch(r);
     if (rc < 0)
         return rc;
     rc = send_call(e, err);

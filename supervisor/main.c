@@ -202,7 +202,14 @@ static void on_housekeeping(void *arg, struct ev_timer *t)
 
 static int before_commit(void *arg, struct err *err)
 {
-    return runs_write_touched(arg, err);
+    struct reeved *rv = arg;
+    if (rv->schedule_now)
+        runs_on_schedule(rv, rv->schedule); /* what this pass made startable starts in its transaction */
+    if (rv->fatal.number) {
+        *err = rv->fatal;
+        return -err->number;
+    }
+    return runs_write_touched(rv, err);
 }
 
 static void on_commit(void *arg)

@@ -59,6 +59,7 @@ struct reeved {
     struct queue *queue;
     struct switches *switches;
     struct releases *releases; /* of house: which versions new runs take */
+    bool schedule_now;     /* before this pass's commit, so that an event and its run's start are one */
     struct ev_timer *schedule; /* set when something may be startable or due */
     struct ev_timer *housekeeping;
     int64_t *changed;      /* runs that changed since the last commit: told to control */

@@ -15,6 +15,7 @@
 #include "supervisor/worker.h"
 
 #define RUN_MEM_MAX        (20u << 20)
+#define BEGUN_LATE_MS      100
 #define SCHEDULE_BATCH     256
 #define LOG_LINES_MAX      1000
 #define PARKED_WAKE_MAX_MS (INT64_C(24) * 3600 * 1000)
@@ -154,6 +155,7 @@ int run_save(struct run *r, struct err *err)
 {
     reeved_changed(r->rv, r->rec.id);
     forget_touched(r);
+    r->begun_unsaved = false;
     int e = journal_write_out(&r->journal, err);
     return e < 0 ? e : store_run_update(r->rv->store, &r->rec, err);
 }
@@ -177,7 +179,9 @@ int runs_write_touched(struct reeved *rv, struct err *err)
         r->touched = false;
         e = journal_write_out(&r->journal, err);
         if (e >= 0)
-            e = store_run_progress(rv->store, &r->rec, err);
+            e = r->begun_unsaved ? store_run_update(rv->store, &r->rec, err)
+                                 : store_run_progress(rv->store, &r->rec, err);
+        r->begun_unsaved = false;
     }
     return e;
 }
@@ -271,6 +275,15 @@ static int (*const actions[LIFE_ACTION_COUNT])(struct run *, struct err *) = {
     [LIFE_DO_PARK] = do_park,       [LIFE_DO_REQUEUE] = do_requeue, [LIFE_DO_END] = do_end,
 };
 
+/* That its worker has begun is no promise to anybody, and a start of the supervisor treats `starting` as it
+ * does `running`: the row is written with the run's first step, or after a moment. */
+static int save_soon(struct run *r)
+{
+    reeved_changed(r->rv, r->rec.id);
+    r->begun_unsaved = true;
+    return ev_timer_set(r->late, BEGUN_LATE_MS);
+}
+
 int run_event(struct run *r, enum life_event e, const char *reason, struct err *err)
 {
     struct life_cell cell = life_next(r->rec.state, e);
@@ -287,7 +300,7 @@ int run_event(struct run *r, enum life_event e, const char *reason, struct err *
     if (rc >= 0)
         rc = actions[cell.action](r, err);
     if (rc >= 0)
-        rc = run_save(r, err);
+        rc = e == LIFE_READY ? save_soon(r) : run_save(r, err);
     if (rc >= 0 && was_paused && r->rec.wait != WAIT_PAUSED)
         rc = switches_run_goes(r, err);
     if (rc >= 0)
@@ -468,9 +481,10 @@ static int next_wake(struct reeved *rv, int64_t rate_ms, struct err *err)
 
 void runs_on_schedule(void *arg, struct ev_timer *t)
 {
-    (void)t;
     struct reeved *rv = arg;
     struct err err = ERR_INIT;
+    rv->schedule_now = false;
+    ev_timer_stop(t);
     if (rv->stopping)
         return;
     struct ids due = {0};
@@ -490,6 +504,7 @@ void runs_on_schedule(void *arg, struct ev_timer *t)
 
 void runs_schedule(struct reeved *rv)
 {
+    rv->schedule_now = true;
     ev_timer_set(rv->schedule, 0);
 }
 

@@ -42,6 +42,7 @@ struct run {
     struct ev_timer *late;  /* writes out steps that were begun in memory and take long */
     int64_t log_lines;
     bool touched;           /* its counters are written before the next commit */
+    bool begun_unsaved;     /* its row says `starting` yet: written whole with what comes next */
     struct run *next_touched;
     unsigned users;         /* who else looks at it: not freed while > 0 */
 };

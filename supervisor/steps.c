@@ -126,7 +126,7 @@ void steps_on_late(void *arg, struct ev_timer *t)
 {
     (void)t;
     struct run *r = arg;
-    if (r->journal.unwritten)
+    if (r->journal.unwritten || r->begun_unsaved)
         run_touch(r);
 }
 
