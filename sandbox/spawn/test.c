@@ -20,6 +20,10 @@ static const struct {
     [SECCOMP_HELPER] = {PROFILE_HELPER, false}, [SECCOMP_HELPER_NET] = {PROFILE_HELPER, true},
 };
 
+/* A test that somebody killed, or that had no room for a moment, says nothing of the walls: it is
+ * made again. One that found fault is not. */
+#define ROUNDS 3
+
 static void start_one(struct spawn *s, enum seccomp_set set, const char *program)
 {
     struct test *t = &s->tests[set];
@@ -58,10 +62,15 @@ int test_run_all(struct spawn *s, struct err *err)
     if (n <= 0 || (size_t)n >= sizeof(program) - 1)
         return err_set(err, ENOENT, "self-test: no path to this program");
     program[n] = '\0';
-    for (size_t i = 0; i < SECCOMP_SET_COUNT; i++)
-        start_one(s, (enum seccomp_set)i, program);
-    while (rc >= 0 && !all_done(s))
-        rc = ev_once(s->ev, -1, err);
+    for (int round = 0; rc >= 0 && round < ROUNDS; round++) {
+        for (size_t i = 0; i < SECCOMP_SET_COUNT; i++)
+            if (round == 0 || s->tests[i].is_lost) {
+                s->tests[i] = (struct test){0};
+                start_one(s, (enum seccomp_set)i, program);
+            }
+        while (rc >= 0 && !all_done(s))
+            rc = ev_once(s->ev, -1, err);
+    }
     return rc < 0 ? rc : 0;
 }
 
@@ -80,10 +89,12 @@ void test_gone(struct child *c)
     t->is_done = true;
     if (c->why.number != 0) {
         t->why = c->why;
+        t->is_lost = c->why.number == EPROTO || c->why.number == EAGAIN || c->why.number == ENOMEM;
         return;
     }
     if (c->ours_count > 0 && sys.fcntl(c->ours[0], F_SETFL, O_NONBLOCK) >= 0)
         n = sys.read(c->ours[0], results, sizeof(results));
+    t->is_lost = n <= 0;
     t->is_good = selftest_judge(c->plan.seccomp, results,
                                 n > 0 ? (size_t)n / sizeof(results[0]) : 0, &t->told, &t->why) == 0;
 }

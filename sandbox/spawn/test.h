@@ -13,6 +13,7 @@ struct spawn;
 
 struct test {
     bool is_done, is_good;
+    bool is_lost; /* ended without a verdict */
     struct selftest_told told;
     struct err why; /* not good */
 };
