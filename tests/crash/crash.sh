@@ -4,7 +4,7 @@
 # INV-04 INV-05 INV-06 INV-07
 #
 # REEVE_CRASH_FULL=1 (`make crash`): every call of every process; else some of each. CRASH_JOBS: trials at a time (2).
-# CRASH_STRIDE=N: every N-th point of the whole. KEEP_FAULTY=DIR keeps the state of trials with faults.
+# CRASH_STRIDE=N: every N-th point of the whole, from CRASH_FROM (1). KEEP_FAULTY=DIR keeps the state of trials with faults.
 . "$(dirname "$0")/lib.bash"
 jobs=${CRASH_JOBS:-2}
 [ -x "$build/tests/crash/kill_at" ] || skip_all "tests/crash/kill_at is not built"
@@ -36,7 +36,7 @@ declare -A few=([reeved]=9 [steps]=3 [reeve-worker]=1 [effects]=3 [reeve-demo-le
 for role in "${!few[@]}"; do
     option=
     [ "$role" != any ] || option=--all
-    if [ -n "${REEVE_CRASH_FULL:-}" ]; then every "$role" 1 "${CRASH_STRIDE:-1}" $option; else some "$role" "${few[$role]}" $option; fi
+    if [ -n "${REEVE_CRASH_FULL:-}" ]; then every "$role" "${CRASH_FROM:-1}" "${CRASH_STRIDE:-1}" $option; else some "$role" "${few[$role]}" $option; fi
 done >"$dir/unordered"
 # Twice: somewhere in the run, then in the start after it.
 last=$(awk '$1 == "reeved" { print $2 }' "$dir/counts")

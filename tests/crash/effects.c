@@ -1,11 +1,11 @@
 /*
- * effects: a tool server (MCP over standard input and output) that records what is done through it, for the
- * crash harness. One line a request, appended and synced before the answer:
+ * effects: a tool server (MCP over standard input and output) that records what is done through it,
+ * for the crash harness. One line a request, appended and synced before the answer:
  *
  *     TOOL KEY ID
  *
- * TOOL is what was asked for, KEY the idempotency key, ID the argument `id`. A line is the effect: whoever reads
- * the file knows what happened, whatever died.
+ * TOOL is what was asked for, KEY the idempotency key, ID the argument `id`. A line is the effect:
+ * whoever reads the file knows what happened, whatever died.
  *
  *     look  reads             note  idempotent: the same key again is the same effect
  *     pay   neither           wire  neither, and policy puts it to people
@@ -49,7 +49,8 @@ static void on_list(struct buf *out, const struct wire_message *m)
         jout_m_cstr(&o.j, "name", names[i]);
         jout_m_cstr(&o.j, "description", "records that it was asked for");
         jout_name(&o.j, "inputSchema");
-        jout_raw(&o.j, STR("{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"}},\"required\":[\"id\"]}"));
+        jout_raw(&o.j, STR("{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"}},"
+                           "\"required\":[\"id\"]}"));
         jout_object_end(&o.j);
     }
     jout_array_end(&o.j);
@@ -59,7 +60,8 @@ static void on_list(struct buf *out, const struct wire_message *m)
 static int record(int fd, struct str tool, struct str key, struct str id)
 {
     char line[1024];
-    int n = snprintf(line, sizeof(line), "%.*s %.*s %.*s\n", STR_FMT(tool), STR_FMT(key), STR_FMT(id));
+    int n =
+        snprintf(line, sizeof(line), "%.*s %.*s %.*s\n", STR_FMT(tool), STR_FMT(key), STR_FMT(id));
     if (n < 0 || n >= (int)sizeof(line) || write(fd, line, (size_t)n) != n)
         return -1;
     return fdatasync(fd);
@@ -72,7 +74,8 @@ static void on_call(struct buf *out, const struct wire_message *m, int fd)
     struct err err = ERR_INIT;
     if (json_want_str(m->params, "name", &tool, &err) < 0 ||
         json_want_str(json_get(m->params, "arguments"), "id", &id, &err) < 0 ||
-        json_str_or(json_get(m->params, "_meta"), "io.reeve/idempotencyKey", STR("-"), &key, &err) < 0 ||
+        json_str_or(json_get(m->params, "_meta"), "io.reeve/idempotencyKey", STR("-"), &key, &err) <
+            0 ||
         record(fd, tool, key, id) < 0) {
         put_error(out, m, WIRE_E_PARAMS, "cannot be recorded");
         return;

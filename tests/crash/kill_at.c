@@ -1,14 +1,15 @@
 /*
- * kill_at: runs a program and kills at system call N. Goal: every system call that writes, syncs, sends,
- * renames or truncates is a place where a process can die; each is tried.
+ * kill_at: runs a program and kills at system call N. Goal: every system call that writes, syncs,
+ * sends, renames or truncates is a place where a process can die; each is tried.
  *
  *   kill_at --role ROLE --at N [--all] [--count FILE] -- PROGRAM ARGUMENT...
  *
- * It traces PROGRAM and all that it starts. A process has the role of the last part of its argv[0]; between fork
- * and exec it has its parent's. When the N-th such call of processes of ROLE ("any": of all) begins, before the
- * kernel has done any of it, that process (--all: every process, at one time) gets SIGKILL. With N = 0 nothing is
- * killed. FILE gets the counts "ROLE CALLS" at the end, or "killed ROLE PID CALL-NUMBER" at the kill. Ends with
- * PROGRAM's status, 137 when it was killed. What it traces dies with it.
+ * It traces PROGRAM and all that it starts. A process has the role of the last part of its argv[0];
+ * between fork and exec it has its parent's. When the N-th such call of processes of ROLE ("any":
+ * of all) begins, before the kernel has done any of it, that process (--all: every process, at one
+ * time) gets SIGKILL. With N = 0 nothing is killed. FILE gets the counts "ROLE CALLS" at the end,
+ * or "killed ROLE PID CALL-NUMBER" at the kill. Ends with PROGRAM's status, 137 when it was killed.
+ * What it traces dies with it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,9 +47,9 @@ struct killer {
 };
 
 static const long places[] = {
-    SYS_write,     SYS_writev,    SYS_pwrite64, SYS_pwritev, SYS_sendto,   SYS_sendmsg, SYS_sendmmsg,
-    SYS_fsync,     SYS_fdatasync, SYS_rename,   SYS_renameat, SYS_renameat2, SYS_truncate, SYS_ftruncate,
-    SYS_fallocate, SYS_unlink,    SYS_unlinkat,
+    SYS_write,    SYS_writev,    SYS_pwrite64,  SYS_pwritev, SYS_sendto,   SYS_sendmsg,
+    SYS_sendmmsg, SYS_fsync,     SYS_fdatasync, SYS_rename,  SYS_renameat, SYS_renameat2,
+    SYS_truncate, SYS_ftruncate, SYS_fallocate, SYS_unlink,  SYS_unlinkat,
 };
 
 static bool is_place(long call)
@@ -199,8 +200,8 @@ static int run(struct killer *k)
 
 static void start(struct killer *k, char **argv)
 {
-    const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-                         PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
+    const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK |
+                         PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
     k->program = fork();
     if (k->program == 0) {
         raise(SIGSTOP);
@@ -233,8 +234,10 @@ int main(int argc, char **argv)
 {
     static struct killer k = {.role = "any"};
     static const struct option options[] = {
-        {"role", required_argument, NULL, 'r'}, {"at", required_argument, NULL, 'n'},
-        {"all", no_argument, NULL, 'a'},        {"count", required_argument, NULL, 'c'},
+        {"role", required_argument, NULL, 'r'},
+        {"at", required_argument, NULL, 'n'},
+        {"all", no_argument, NULL, 'a'},
+        {"count", required_argument, NULL, 'c'},
         {NULL, 0, NULL, 0},
     };
     int c;
@@ -256,7 +259,9 @@ int main(int argc, char **argv)
             return 2;
         }
     if (optind == argc) {
-        fprintf(stderr, "usage: kill_at --role ROLE --at N [--all] [--count FILE] -- PROGRAM ARGUMENT...\n");
+        fprintf(
+            stderr,
+            "usage: kill_at --role ROLE --at N [--all] [--count FILE] -- PROGRAM ARGUMENT...\n");
         return 2;
     }
     (void)signal(SIGINT, SIG_IGN);

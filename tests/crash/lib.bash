@@ -223,6 +223,9 @@ try() { # try ROLE N [--all] [--then M]: 0 when there was such a point; M: of th
         tend && ended=1 && break
         sleep 0.03
     done
+    # Nothing is to be killed any more while it is looked at.
+    if ! was_killed || [ -n "$then_at" ]; then end_reeve; fi
+    was_killed || return 1
     up
     if [ -z "$ended" ]; then check_named; fi
     check_record

@@ -1,7 +1,8 @@
 /*
- * steps: a worker that does one of everything, for the crash harness: a named step with a value that it draws
- * once, parallel calls of tools of every class, a timer, an event, a question, a gated call, a checkpoint. Each
- * effect carries the run's own number and that value; the result holds them too.
+ * steps: a worker that does one of everything, for the crash harness: a named step with a value
+ * that it draws once, parallel calls of tools of every class, a timer, an event, a question, a
+ * gated call, a checkpoint. Each effect carries the run's own number and that value; the result
+ * holds them too.
  */
 #include <stdio.h>
 #include <sys/random.h>
@@ -45,8 +46,8 @@ static int call(struct work *w, const char *const *names, size_t n, const char *
     arena_init(&a, 65536);
     memset(calls, 0, sizeof(calls));
     for (size_t i = 0; rc >= 0 && i < n; i++) {
-        struct str text = arena_fmt(&a, "{\"id\":\"%.*s/%s-%zu/%" PRId64 "\"}", STR_FMT(reeve_run(w->r)->run), round, i,
-                                    w->value);
+        struct str text = arena_fmt(&a, "{\"id\":\"%.*s/%s-%zu/%" PRId64 "\"}",
+                                    STR_FMT(reeve_run(w->r)->run), round, i, w->value);
         calls[i].name = str_of(names[i]);
         rc = json_parse(&a, text, &JSON_LIMITS_DEFAULT, &calls[i].arguments, NULL, &w->err);
     }
@@ -56,7 +57,8 @@ static int call(struct work *w, const char *const *names, size_t n, const char *
         if (rc >= 0)
             rc = reeve_answer_status(&calls[i].answer, &w->err);
         if (rc >= 0 && reeve_tool_is_error(calls[i].answer.value))
-            rc = err_set(&w->err, EREMOTEIO, "%s: %.*s", names[i], STR_FMT(calls[i].answer.value->raw));
+            rc = err_set(&w->err, EREMOTEIO, "%s: %.*s", names[i],
+                         STR_FMT(calls[i].answer.value->raw));
         reeve_answer_release(&calls[i].answer);
     }
     arena_release(&a);
@@ -80,9 +82,21 @@ static int wait_and_ask(struct work *w)
     return rc < 0 ? rc : 0;
 }
 
+/* The event that a step before the checkpoint took is not there a second time. */
+static int wait_in_vain(struct work *w)
+{
+    struct reeve_answer a = REEVE_ANSWER_INIT;
+    char match[64];
+    snprintf(match, sizeof(match), "{\"data.run\":%.*s}", STR_FMT(reeve_run(w->r)->run));
+    int rc = reeve_event_wait(w->r, "crash.go", str_of(match), 10, &a, &w->err);
+    reeve_answer_release(&a);
+    return rc > 0 ? err_set(&w->err, EEXIST, "an event came twice") : rc;
+}
+
 static int work(struct work *w)
 {
-    static const char *const first[] = {"effects.pay", "effects.note", "effects.look", "effects.pay"};
+    static const char *const first[] = {"effects.pay", "effects.note", "effects.look",
+                                        "effects.pay"};
     static const char *const gated[] = {"effects.wire", "effects.pay"};
     static const char *const last[] = {"effects.note", "effects.pay"};
     const struct json *before = reeve_run(w->r)->checkpoint;
@@ -93,13 +107,14 @@ static int work(struct work *w)
             return err_set(&w->err, EBADMSG, "checkpoint: not a number");
         w->value = before->integer;
     } else {
-        if ((rc = draw(w)) < 0 || (rc = call(w, first, ARRAY_LEN(first), "a")) < 0 || (rc = wait_and_ask(w)) < 0)
+        if ((rc = draw(w)) < 0 || (rc = call(w, first, ARRAY_LEN(first), "a")) < 0 ||
+            (rc = wait_and_ask(w)) < 0)
             return rc;
         snprintf(state, sizeof(state), "%" PRId64, w->value);
         if ((rc = reeve_checkpoint(w->r, str_of(state), &w->err)) < 0)
             return rc;
     }
-    if ((rc = call(w, gated, ARRAY_LEN(gated), "b")) < 0)
+    if ((rc = wait_in_vain(w)) < 0 || (rc = call(w, gated, ARRAY_LEN(gated), "b")) < 0)
         return rc;
     return call(w, last, ARRAY_LEN(last), "c");
 }
