@@ -159,7 +159,8 @@ static const char schema_3[] =
     "ALTER TABLE run ADD COLUMN origin_step INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE run ADD COLUMN seed TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE run ADD COLUMN clock_ms INTEGER NOT NULL DEFAULT 0;"
-    "CREATE INDEX run_replay ON run(ended_ms, state, workflow) WHERE mode=2;";
+    "CREATE INDEX run_replay ON run(workflow, state) WHERE mode=2;"
+    "CREATE INDEX run_replay_ended ON run(ended_ms) WHERE mode=2 AND ended_ms>0;";
 
 /*
  * Event waits by what they wait for. An open one has in `child` a bucket: a negative number made of one path of

@@ -92,6 +92,11 @@ static struct store_run whole_run(struct tmpstore *t)
         .parent_step = 5,
         .depth = 6,
         .trace_id = "0123456789abcdef0123456789abcdef",
+        .mode = RUN_DRY,
+        .origin = 2,
+        .origin_step = 21,
+        .seed = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        .clock_ms = 22,
         .state = RUN_WAITING,
         .wait = WAIT_APPROVAL,
         .wake_ms = 7,
@@ -127,6 +132,11 @@ static void same_run(const struct store_run *a, const struct store_run *b)
     SAME(event);
     SAME(parent);
     SAME(parent_step);
+    assert_string_equal(a->seed, b->seed);
+    SAME(mode);
+    SAME(origin);
+    SAME(origin_step);
+    SAME(clock_ms);
     SAME(depth);
     SAME(state);
     SAME(wait);
@@ -178,6 +188,11 @@ static void runs_come_back_whole(void **state)
     u.parent = r.parent;
     u.parent_step = r.parent_step;
     u.created_ms = r.created_ms;
+    u.mode = r.mode;
+    u.origin = r.origin;
+    u.origin_step = r.origin_step;
+    u.clock_ms = r.clock_ms;
+    memcpy(u.seed, r.seed, sizeof(u.seed));
     memcpy(u.trace_id, r.trace_id, sizeof(u.trace_id));
     same_run(&got, &u);
     u.id = 7;
