@@ -12,7 +12,7 @@
  *        /v1/runs/{run}/follow   text/event-stream, see follow.h
  *   POST /v1/events?workflow     a CloudEvent (structured JSON) -> 202 {run?, runs[], duplicate}
  *        /v1/runs/{run}/cancel|pause|resume|redrive {reason?}
- *        /v1/runs/{run}/fork {from, dry?}   /v1/runs/{run}/replay {} -> 202 {run, mode, origin}
+ *        /v1/runs/{run}/fork {from, dry?}   /v1/runs/{run}/replay {} -> {run, mode, origin}
  *        /v1/approvals/{id}/approve|reject {comment?, outcome?}
  *            outcome (approve, unknown effects only): {"happened":true, "result":any} | {"happened":false}
  *        /v1/backup {file}   /v1/policy/load {dir?}

@@ -216,13 +216,11 @@ int serve_fork(struct exchange *x, struct err *err)
 {
     static const struct member MEMBERS[] = {{"from", JSON_INT, true, false},
                                             {"dry", JSON_BOOL, false, false}};
-    x->success = 202;
     return change(x, "run/fork", "run", MEMBERS, ARRAY_LEN(MEMBERS), do_ms(x), err);
 }
 
 int serve_replay(struct exchange *x, struct err *err)
 {
-    x->success = 202;
     return change(x, "run/replay", "run", NULL, 0, do_ms(x), err);
 }
 
