@@ -92,7 +92,9 @@ static int on_begin(void *ctx, struct wire *w, const struct wire_message *m, str
     jout_m_str(&o.j, "workflow", r->rec.workflow);
     jout_m_cstr(&o.j, "version", hex);
     jout_m_cstr(&o.j, "traceId", travel_shown_trace(r));
-    jout_m_cstr(&o.j, "state", r->journal.count || r->rec.checkpoint_doc ? "replay" : "fresh");
+    /* fresh: the worker may take it that nothing is recorded. A replay's record is its origin's. */
+    bool is_fresh = !r->journal.count && !r->rec.checkpoint_doc && r->rec.mode == RUN_REAL;
+    jout_m_cstr(&o.j, "state", is_fresh ? "fresh" : "replay");
     /* the run's own time, and randomness that replays: the same in every attempt, and in a fork */
     jout_m_i64(&o.j, "now", r->rec.clock_ms ? r->rec.clock_ms : r->rec.created_ms);
     run_seed(r, seed);

@@ -9,6 +9,7 @@
 #include "supervisor/trigger.h"
 
 #define SLEEP_MAX_MS (INT64_C(100) * 366 * 24 * 3600 * 1000)
+#define UNTIL_MAX_MS INT64_C(253402300799999) /* the last moment that a date can say */
 
 /* Settles with an object that `put` writes the members of. */
 typedef void put_fn(struct jout *j, const void *arg);
@@ -154,6 +155,8 @@ int waits_check_sleep(const struct json *params, struct err *err)
         return err_set(err, EINVAL, "expected either ms or until (ms since 1970)");
     if (ms > SLEEP_MAX_MS)
         return err_set(err, EINVAL, "ms: at most 100 years");
+    if (until > UNTIL_MAX_MS)
+        return err_set(err, EINVAL, "until: at most the end of the year 9999");
     return 0;
 }
 

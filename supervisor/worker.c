@@ -123,7 +123,10 @@ static void on_closed(void *arg, struct wire *w, const struct err *why)
     /* One that is killed with words of ours unread resets the connection: no fault of its own. */
     bool is_gone = why->number == ECONNRESET || why->number == EPIPE;
     if (why->number && !is_gone && !r->ended) {
-        worker_fault(r, why->text);
+        char text[ERR_TEXT_MAX];
+        snprintf(text, sizeof(text), "%.400s%s", why->text,
+                 why->number == EMSGSIZE ? " (limits.message)" : "");
+        worker_fault(r, text);
     } else {
         forget_wire(r);
         if (r->process)
