@@ -49,6 +49,7 @@ static void run_free(struct run *r)
     travel_free(r->travel);
     version_free(r->version);
     free((void *)(uintptr_t)r->rec.reason.ptr);
+    free(r->walls);
     arena_release(&r->mem);
     free(r);
 }
@@ -140,6 +141,15 @@ int run_set_reason(struct run *r, struct str reason)
     return step_set_text(&r->rec.reason, reason);
 }
 
+static void write_walls(struct run *r)
+{
+    char *line = r->walls;
+    r->walls = NULL;
+    if (line)
+        run_log(r, LOG_LEVEL_INFO, "walls", str_of(line));
+    free(line);
+}
+
 static void forget_touched(struct run *r)
 {
     if (!r->touched)
@@ -155,6 +165,7 @@ int run_save(struct run *r, struct err *err)
 {
     reeved_changed(r->rv, r->rec.id);
     forget_touched(r);
+    write_walls(r);
     r->begun_unsaved = false;
     int e = journal_write_out(&r->journal, err);
     return e < 0 ? e : store_run_update(r->rv->store, &r->rec, err);
@@ -177,6 +188,7 @@ int runs_write_touched(struct reeved *rv, struct err *err)
         struct run *r = rv->touched;
         rv->touched = r->next_touched;
         r->touched = false;
+        write_walls(r);
         e = journal_write_out(&r->journal, err);
         if (e >= 0)
             e = r->begun_unsaved ? store_run_update(rv->store, &r->rec, err)

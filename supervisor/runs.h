@@ -40,6 +40,7 @@ struct run {
     struct ev_timer *clock; /* start-up and wall time, then the worker's leave */
     struct ev_timer *grace; /* of held requests */
     struct ev_timer *late;  /* writes out steps that were begun in memory and take long */
+    char *walls;            /* a line for its log, not written yet */
     int64_t log_lines;
     bool touched;           /* its counters are written before the next commit */
     bool begun_unsaved;     /* its row says `starting` yet: written whole with what comes next */
