@@ -15,7 +15,7 @@
 #include "supervisor/worker.h"
 
 #define RUN_MEM_MAX        (20u << 20)
-#define BEGUN_LATE_MS      100
+#define LATE_MS            100
 #define SCHEDULE_BATCH     256
 #define LOG_LINES_MAX      1000
 #define PARKED_WAKE_MAX_MS (INT64_C(24) * 3600 * 1000)
@@ -60,7 +60,7 @@ void run_put(struct run *r)
     must(r->users > 0);
     if (--r->users > 0 || r->process || r->wire)
         return;
-    if (r->touched && run_save(r, &err) < 0)
+    if ((r->touched || r->steps_unsaved) && run_save(r, &err) < 0)
         reeved_fatal(r->rv, &err);
     for (struct run **at = bucket(r->rv, r->rec.id); *at; at = &(*at)->next)
         if (*at == r) {
@@ -133,6 +133,12 @@ int run_journal(struct run *r, struct err *err)
         return 0;
     int e = journal_load(&r->journal, r->rec.checkpoint_seq, err);
     r->journal_loaded = e >= 0;
+    /* The row may be older than the journal: see run_touch_later. */
+    int64_t last = r->journal.count ? r->journal.steps[r->journal.count - 1]->rec.seq : 0;
+    if (e >= 0 && last >= r->rec.next_seq) {
+        r->rec.steps += last + 1 - r->rec.next_seq;
+        r->rec.next_seq = last + 1;
+    }
     return e;
 }
 
@@ -166,7 +172,7 @@ int run_save(struct run *r, struct err *err)
     reeved_changed(r->rv, r->rec.id);
     forget_touched(r);
     write_walls(r);
-    r->begun_unsaved = false;
+    r->begun_unsaved = r->steps_unsaved = false;
     int e = journal_write_out(&r->journal, err);
     return e < 0 ? e : store_run_update(r->rv->store, &r->rec, err);
 }
@@ -181,6 +187,14 @@ void run_touch(struct run *r)
     r->rv->touched = r;
 }
 
+void run_touch_later(struct run *r)
+{
+    reeved_changed(r->rv, r->rec.id);
+    r->steps_unsaved = true;
+    if (!ev_timer_is_set(r->late))
+        (void)ev_timer_set(r->late, LATE_MS);
+}
+
 int runs_write_touched(struct reeved *rv, struct err *err)
 {
     int e = 0;
@@ -193,7 +207,7 @@ int runs_write_touched(struct reeved *rv, struct err *err)
         if (e >= 0)
             e = r->begun_unsaved ? store_run_update(rv->store, &r->rec, err)
                                  : store_run_progress(rv->store, &r->rec, err);
-        r->begun_unsaved = false;
+        r->begun_unsaved = r->steps_unsaved = false;
     }
     return e;
 }
@@ -293,7 +307,7 @@ static int save_soon(struct run *r)
 {
     reeved_changed(r->rv, r->rec.id);
     r->begun_unsaved = true;
-    return ev_timer_set(r->late, BEGUN_LATE_MS);
+    return ev_timer_set(r->late, LATE_MS);
 }
 
 int run_event(struct run *r, enum life_event e, const char *reason, struct err *err)

@@ -43,6 +43,7 @@ struct run {
     char *walls;            /* a line for its log, not written yet */
     int64_t log_lines;
     bool touched;           /* its counters are written before the next commit */
+    bool steps_unsaved;     /* next_seq and steps follow from the journal: written with what comes next */
     bool begun_unsaved;     /* its row says `starting` yet: written whole with what comes next */
     struct run *next_touched;
     unsigned users;         /* who else looks at it: not freed while > 0 */
@@ -78,6 +79,9 @@ int run_save(struct run *r, struct err *err);
 /* Only what counts (next_seq, steps, calls, tokens, cost) has changed: written once, before the pass's commit,
  * however many steps it was for. */
 void run_touch(struct run *r);
+/* Only next_seq and steps have changed, which the journal tells as well: written with the next change of the
+ * run, or after a moment. */
+void run_touch_later(struct run *r);
 /* Writes what run_touch left, of all runs. */
 int runs_write_touched(struct reeved *rv, struct err *err) NODISCARD;
 /* The journal, loaded when needed. */

@@ -126,7 +126,7 @@ void steps_on_late(void *arg, struct ev_timer *t)
 {
     (void)t;
     struct run *r = arg;
-    if (r->journal.unwritten || r->begun_unsaved)
+    if (r->journal.unwritten || r->begun_unsaved || r->steps_unsaved)
         run_touch(r);
 }
 
@@ -181,7 +181,10 @@ int step_settle(struct run *r, struct step *s, enum step_state state, struct str
     int e = store_doc_put(r->rv->store, reply, &s->rec.outcome_doc, err);
     if (e >= 0)
         e = journal_save(&r->journal, s, err);
-    run_touch(r);
+    if (s->rec.kind == STEP_NAMED)
+        run_touch_later(r);
+    else
+        run_touch(r);
     for (struct waiter *w = s->waiters; e >= 0 && w; w = w->next)
         e = tell(r, s, (struct str){w->id, w->id_len}, reply, err);
     step_drop_waiters(s);
