@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include "supervisor/store/internal.h"
+#include "supervisor/store/view.h"
 
 static int64_t add(struct tmpstore *t, const char *workflow, const char *tenant, const char *lane,
                    bool waits)
@@ -234,6 +235,67 @@ static void a_long_queue_costs_its_head_nothing(void **state)
     assert_true(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1) < 100);
 }
 
+static bool has(const struct buf *b, const char *part)
+{
+    return memmem(b->ptr ? b->ptr : "", b->len, part, strlen(part)) != NULL;
+}
+
+/* A view of the committed state: what people see of a queue, its switches and versions. */
+static void is_shown(void **state)
+{
+    struct tmpstore *t = *state;
+    struct digest a = digest_of(STR("{\"a\":1}")), b = digest_of(STR("{\"b\":1}"));
+    struct store_switch sw = {.scope = SWITCH_TENANT,
+                              .name = STR("acme"),
+                              .state = SWITCH_KILLED,
+                              .who = STR("ann"),
+                              .why = STR("leak"),
+                              .upto = 9};
+    struct store_workflow w = {.name = STR("w"),
+                               .is_installed = true,
+                               .installed = b,
+                               .is_pinned = true,
+                               .pinned = a,
+                               .pinned_who = STR("ann")};
+    char hex[DIGEST_HEX];
+    struct view *v = NULL;
+    struct buf out;
+    struct jout j;
+    int64_t held = add(t, "w", "acme", "", false), lane = add(t, "w", "beta", "\"k\"", true);
+    must_ok(t, store_switch_put(t->store, &sw, &t->err));
+    must_ok(t, store_version_put(t->store, &a, STR("w"), STR("{\"a\":1}"), 1, &t->err));
+    must_ok(t, store_version_put(t->store, &b, STR("w"), STR("{\"b\":1}"), 2, &t->err));
+    must_ok(t, store_workflow_put(t->store, &w, &t->err));
+    must_ok(t, store_commit(t->store, &t->err));
+    must_ok(t, view_open(t->dir, &v, &t->err));
+    buf_init(&out, 1u << 20);
+#define SHOWN(call)                        \
+    do {                                   \
+        buf_clear(&out);                   \
+        jout_begin(&j, &out);              \
+        must_ok(t, (call));                \
+        assert_int_equal(jout_end(&j), 0); \
+    } while (0)
+    SHOWN(view_switches(v, &j, &t->err));
+    assert_true(has(&out, "\"scope\":\"tenant\",\"name\":\"acme\",\"state\":\"killed\""));
+    assert_true(has(&out, "\"ending\":true"));
+    SHOWN(view_run(v, held, &j, &t->err));
+    assert_true(has(&out, "\"reason\":\"tenant acme is killed by ann: leak\""));
+    SHOWN(view_run(v, lane, &j, &t->err));
+    assert_true(has(&out, "waits for an earlier run with the key \\\"k\\\""));
+    SHOWN(view_versions(v, STR("w"), &j, &t->err));
+    assert_true(has(&out, "\"pinnedBy\":\"ann\""));
+    digest_hex(&a, hex);
+    SHOWN(view_version(v, STR("w"), (struct str){hex, 6}, &j, &t->err));
+    assert_true(has(&out, "\"definition\":{\"a\":1}"));
+    buf_clear(&out);
+    jout_begin(&j, &out);
+    must_fail(t, view_versions(v, STR("none"), &j, &t->err), ENOENT);
+    must_fail(t, view_version(v, STR("w"), STR("zz"), &j, &t->err), EINVAL);
+    view_close(v);
+    buf_release(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +306,7 @@ int main(void)
         store_test(switches_stay_until_dropped),
         store_test(versions_are_installed_and_pinned),
         store_test(a_long_queue_costs_its_head_nothing),
+        store_test(is_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
