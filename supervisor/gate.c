@@ -6,6 +6,7 @@
 
 #include "supervisor/asking.h"
 #include "supervisor/audit.h"
+#include "supervisor/verify.h"
 #include "supervisor/waits.h"
 
 #define COMMENT_MAX 1024
@@ -111,7 +112,7 @@ int gate_open_unknown(struct run *r, struct step *s, const char *why, struct err
         r->rec.wait = WAIT_UNKNOWN;
         e = run_save(r, err);
     }
-    return e;
+    return e < 0 ? e : verify_begin(r, s, err);
 }
 
 static int question_gate(const struct json *params, struct arena *a, struct ask_gate *ret,
@@ -396,6 +397,26 @@ int gate_decide(struct reeved *rv, const struct gate_vote *v, struct store_appro
     if (e >= 0 && ret->state != APPROVAL_OPEN)
         run_wake(rv, ret->run, "");
     run_put(r);
+    return e;
+}
+
+int gate_answer(struct run *r, int64_t approval, struct str actor, struct str outcome, struct err *err)
+{
+    struct arena a;
+    struct store_approval ap;
+    arena_init(&a, RUN_MESSAGE_ARENA);
+    int e = store_approval_get(r->rv->store, approval, &a, &ap, err);
+    if (e >= 0 && ap.state == APPROVAL_OPEN && ap.kind == APPROVAL_UNKNOWN_EFFECT) {
+        ap.outcome = outcome;
+        e = audit_approval(r->rv, approval, actor, "answered", outcome, err);
+        if (e >= 0)
+            e = gate_set(r->rv, &ap, APPROVAL_APPROVED, err);
+        if (e >= 0)
+            e = apply(r, &ap, &a, err);
+        if (e >= 0)
+            run_wake(r->rv, r->rec.id, "");
+    }
+    arena_release(&a);
     return e;
 }
 

@@ -42,6 +42,9 @@ struct gate_vote {
 /* -ENOENT; -EPERM: this person may not; -EALREADY: decided, expired, or voted before; -EINVAL. */
 int gate_decide(struct reeved *rv, const struct gate_vote *v, struct store_approval *ret, int *ret_votes,
                 struct arena *a, struct err *err);
+/* What became of an unknown effect, told by other than people (verify.h): `outcome` as in a vote, `actor` for the
+ * audit record. Nothing when the gate is not open any more. */
+int gate_answer(struct run *r, int64_t approval, struct str actor, struct str outcome, struct err *err) NODISCARD;
 /* The run is over: its open gates close. */
 int gate_close_run(struct run *r, struct err *err) NODISCARD;
 

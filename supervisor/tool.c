@@ -191,8 +191,8 @@ static void went_down(struct tool_server *ts, const char *text)
     log_warn(&ts->rv->log, "%s", ts->why.text);
     ev_timer_stop(ts->timer);
     drop_connection(ts);
-    tell_lost(ts, ts->why.text);
     tell_wants(ts, &ts->why);
+    tell_lost(ts, ts->why.text); /* last: who lost a call may want the server again, and waits for the next start */
     if (ts->process)
         spawner_kill(ts->process);
 }
