@@ -253,13 +253,17 @@ static int on_run(void *arg, const struct store_run *r)
 static int add_event(struct reeved *rv, const struct trigger *t, struct store_event *ev,
                      struct trigger_result *ret, struct err *err)
 {
+    struct runs_of q = {.ret = ret};
     struct err why = ERR_INIT;
     int e = store_mark(rv->store, err);
     if (e < 0)
         return e;
     e = store_event_add(rv->store, ev, &ret->event, &ret->duplicate, err);
-    ev->id = ret->event;
-    if (e >= 0 && !ret->duplicate)
+    ev->id = q.event = ret->event;
+    if (e >= 0 && ret->duplicate)
+        e = store_runs_of_event(rv->store, ret->event, on_run, &q, err);
+    /* One that started nothing before, because policy denied it then, is not lost for its sender. */
+    if (e >= 0 && !ret->run_count)
         e = start_all(rv, t, ev, ret, err);
     if (e >= 0)
         return store_keep(rv->store, err);
@@ -287,14 +291,8 @@ int trigger_accept(struct reeved *rv, const struct trigger *t, struct trigger_re
         e = has_room(rv, t, &ev, ret, err);
     if (e >= 0)
         e = add_event(rv, t, &ev, ret, err);
-    if (e < 0)
-        return e;
-    if (ret->duplicate) {
-        struct runs_of q = {.event = ret->event, .ret = ret};
-        return store_runs_of_event(rv->store, ret->event, on_run, &q, err);
-    }
-    if (t->parent)
-        return 0;
+    if (e < 0 || ret->duplicate || t->parent)
+        return MIN(e, 0);
     return waits_on_event(rv, &ev, t->event, &ret->woken, err);
 }
 
