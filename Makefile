@@ -239,7 +239,7 @@ clean:
 	rm -rf $(BUILD)
 
 help:
-	@sed -n '3,6p' Makefile; echo '  make check T="unit fuzz"   some kinds only   SAN=1 BUILD=.build/san   with sanitizers'
+	@sed -n '3,6p' Makefile; echo '  make check T="unit fuzz"   some kinds only   SAN=1 BUILD=.build/san   with sanitizers'; echo '  make crash       kill at every system call that writes, of every process (long; CRASH_STRIDE=9 for a part)'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .PHONY: all deps deps-test extras tests-build check crash check-pure bench fuzz demo install clean help
