@@ -67,5 +67,5 @@ is "and the run goes on" "$(run_state "$run")" succeeded
 sed -i '/"look"/d' "$dir/policy/invoice.cedar"
 go after
 await "a person's gate" has_open "$run"
-await "the refusal" bash -c "'$reeve' run trace $run | grep -q 'no policy permits'"
+await "the refusal" bash -c "'$reeve' run trace $run --json | grep -q 'no policy permits'"
 is "without a policy that permits the question, people are asked too" "$(paid)" 1
