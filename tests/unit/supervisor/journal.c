@@ -148,6 +148,64 @@ static void waiters_are_bounded(void **state)
     assert_null(s->waiters);
 }
 
+static struct step *append_later(struct fixture *f, int64_t seq, const char *key)
+{
+    struct err err = ERR_INIT;
+    struct step *s = NULL;
+    const struct store_step rec = {.seq = seq, .kind = STEP_NAMED, .key = str_of(key), .request = digest_of(str_of(key)),
+                                   .state = STEP_OPEN, .attempt = 1};
+    assert_int_equal(journal_append_later(&f->journal, &rec, &s, &err), 0);
+    assert_int_equal(step_set_request(s, STR("{}")), 0);
+    return s;
+}
+
+static int count_row(void *arg, const struct store_step *st)
+{
+    int64_t *n = arg;
+    n[0]++;
+    n[1] = st->state;
+    return 0;
+}
+
+static int64_t rows(struct fixture *f, int64_t *ret_state)
+{
+    struct err err = ERR_INIT;
+    int64_t n[2] = {0, 0};
+    assert_int_equal(store_steps(f->store, f->run, 0, count_row, n, &err), 0);
+    if (ret_state)
+        *ret_state = n[1];
+    return n[0];
+}
+
+/* A named step has no row until it ends, or until the run writes anything: never a later step without it. */
+static void a_step_may_be_written_later(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    int64_t is;
+    assert_int_equal(store_commit(f->store, &err), 0);
+    struct step *a = append_later(f, 1, "a");
+    assert_int_equal(rows(f, NULL), 0);
+    assert_false(store_is_dirty(f->store));
+    a->rec.state = STEP_COMMITTED;
+    assert_int_equal(store_doc_put(f->store, STR("1"), &a->rec.outcome_doc, &err), 0);
+    assert_int_equal(journal_save(&f->journal, a, &err), 0);
+    assert_int_equal(rows(f, &is), 1);
+    assert_int_equal(is, STEP_COMMITTED);
+    a->rec.reason = STR_NONE;
+    assert_int_equal(journal_save(&f->journal, a, &err), 0); /* the row that is there */
+    assert_int_equal(rows(f, NULL), 1);
+
+    struct step *b = append_later(f, 2, "b");
+    (void)append_later(f, 3, "c");
+    assert_int_equal(f->journal.unwritten, 2);
+    assert_int_equal(journal_write_out(&f->journal, &err), 0);
+    assert_int_equal(f->journal.unwritten, 0);
+    assert_int_equal(rows(f, NULL), 3);
+    assert_true(b->rec.request_doc != 0);
+    assert_int_equal(journal_first_busy(&f->journal), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +214,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_withdrawn_failure_is_not_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(a_checkpoint_bounds_the_replay, setup, teardown),
         cmocka_unit_test_setup_teardown(waiters_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_step_may_be_written_later, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
