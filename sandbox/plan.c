@@ -111,6 +111,20 @@ static int add_accounts(struct plan *p, struct arena *arena)
                : 0;
 }
 
+/* Where there is no network, "localhost" is all that has a name. */
+static int add_names(struct plan *p)
+{
+    static const char hosts[] = "127.0.0.1 localhost\n::1 localhost\n";
+    static const char order[] = "passwd: files\ngroup: files\nhosts: files\n";
+
+    if (p->network == PLAN_NET_HOST)
+        return 0; /* the host's files, in profiles.def */
+    return add(p, PLAN_TEXT, hosts, "etc/hosts") == NULL ||
+                   add(p, PLAN_TEXT, order, "etc/nsswitch.conf") == NULL
+               ? -E2BIG
+               : 0;
+}
+
 /* Later mounts cover earlier ones: the request's own come last, so that what the operator named
  * wins. The program is shown at its own path. */
 static int add_granted(struct plan *p, const struct start_request *r, struct arena *arena)
@@ -147,6 +161,8 @@ static int make_root(struct plan *p, const struct start_request *r, uint64_t tmp
     }
     if ((rc = add_host_files(p, p->network == PLAN_NET_HOST)) < 0 || (rc = add_devices(p)) < 0 ||
         (rc = add_accounts(p, arena)) < 0)
+        return rc;
+    if ((rc = add_names(p)) < 0)
         return rc;
     if (add(p, PLAN_PROC, "proc", "proc") == NULL ||
         (tmp = add(p, PLAN_TMP, "tmpfs", "tmp")) == NULL)

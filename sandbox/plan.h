@@ -106,7 +106,8 @@ int plan_make(const struct start_request *r, const struct plan_host *host, struc
 
 void plan_put_text(const struct plan *p, struct buf *out);
 void plan_put_json(const struct plan *p, struct jout *j); /* one object */
-/* The layers as `process/start` answers them: ["cgroup: memory 256 MiB, 1 process", ...]. */
-void plan_put_layers(const struct plan *p, struct jout *j); /* one array of strings */
+/* The layers as `process/start` answers them: "cgroup: memory 256M, processes 1, killed as one", ...; into an
+ * open array. */
+void plan_put_layers(const struct plan *p, struct jout *j);
 
 #endif

@@ -222,7 +222,9 @@ void plan_put_json(const struct plan *p, struct jout *j)
     jout_m_i64(j, "uid", p->uid);
     jout_m_cstr(j, "seccomp", seccomp_set_name(p->seccomp));
     jout_name(j, "layers");
+    jout_array(j);
     plan_put_layers(p, j);
+    jout_array_end(j);
     jout_name(j, "limits");
     jout_object(j);
     for (size_t i = 0; i < PLAN_LIMIT_COUNT; i++)
@@ -242,13 +244,11 @@ void plan_put_layers(const struct plan *p, struct jout *j)
     struct buf line;
 
     buf_init(&line, 4096);
-    jout_array(j);
     for (size_t i = 0; i < LAYER_COUNT; i++) {
         buf_clear(&line);
         buf_fmt(&line, "%s: ", layer_name((enum layer)i));
         put_layer(p, (enum layer)i, &line);
         jout_str(j, buf_str(&line));
     }
-    jout_array_end(j);
     buf_release(&line);
 }

@@ -5,7 +5,9 @@
 #include "sandbox/seccomp.h"
 
 #include <asm/prctl.h>
+#include <asm/ioctls.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -36,6 +38,7 @@ struct args_row {
     const char *call;
     unsigned arg;
     uint64_t mask, value;
+    int number; /* 0: allowed; else refused with it */
     const char *reason;
 };
 enum refuse_how { QUIET, NAMED };
@@ -53,11 +56,17 @@ static const struct calls_row calls_rows[] = {
 };
 static const struct args_row args_rows[] = {
 #define ARGS(profiles, call, arg, mask, value, reason) \
-    {(profiles), #call, (arg), (uint64_t)(mask), (uint64_t)(value), (reason)},
+    {(profiles), #call, (arg), (uint64_t)(mask), (uint64_t)(value), 0, (reason)},
 #include "sandbox/profiles.def"
 };
 static const struct refuse_row refuse_rows[] = {
 #define REFUSE(profiles, call, how, number, reason) {(profiles), #call, (how), (number), (reason)},
+#include "sandbox/profiles.def"
+};
+
+static const struct args_row refuse_arg_rows[] = {
+#define REFUSE_ARG(profiles, call, arg, mask, value, number, reason) \
+    {(profiles), #call, (arg), (uint64_t)(mask), (uint64_t)(value), (number), (reason)},
 #include "sandbox/profiles.def"
 };
 
@@ -114,15 +123,18 @@ static int add_calls(scmp_filter_ctx ctx, enum seccomp_set set, struct err *err)
     return 0;
 }
 
-static int add_args(scmp_filter_ctx ctx, enum seccomp_set set, struct err *err)
+static int add_args(scmp_filter_ctx ctx, enum seccomp_set set, const struct args_row *rows,
+                    size_t count, struct err *err)
 {
-    for (size_t i = 0; i < ARRAY_LEN(args_rows); i++) {
-        const struct args_row *row = &args_rows[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct args_row *row = &rows[i];
         int number = resolve(row->call), rc;
         if ((row->sets & 1u << set) == 0 || number < 0)
             continue;
         struct scmp_arg_cmp cmp = {row->arg, SCMP_CMP_MASKED_EQ, row->mask, row->value};
-        rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, number, 1, &cmp);
+        rc = seccomp_rule_add_array(
+            ctx, row->number == 0 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO((unsigned)row->number), number,
+            1, &cmp);
         if (rc < 0 && rc != -EEXIST)
             return err_sys(err, -rc, "filter %s: %s", seccomp_set_name(set), row->call);
     }
@@ -195,7 +207,9 @@ int seccomp_set_build(enum seccomp_set set, bool named, struct seccomp_program *
     if (rc == 0)
         rc = add_calls(ctx, set, err);
     if (rc == 0)
-        rc = add_args(ctx, set, err);
+        rc = add_args(ctx, set, args_rows, ARRAY_LEN(args_rows), err);
+    if (rc == 0)
+        rc = add_args(ctx, set, refuse_arg_rows, ARRAY_LEN(refuse_arg_rows), err);
     if (rc == 0)
         rc = add_quiet(ctx, set, err);
     if (rc == 0)
@@ -258,6 +272,11 @@ void seccomp_set_put(enum seccomp_set set, struct buf *out)
             buf_fmt(out, "  refuse  %s with %s%s (%s)\n", refuse_rows[i].call,
                     err_name(refuse_rows[i].number),
                     refuse_rows[i].how == NAMED ? ", named" : ", quietly", refuse_rows[i].reason);
+    for (size_t i = 0; i < ARRAY_LEN(refuse_arg_rows); i++)
+        if ((refuse_arg_rows[i].sets & 1u << set) != 0)
+            buf_fmt(out, "  refuse  %s where argument %u is %#" PRIx64 " with %s, quietly (%s)\n",
+                    refuse_arg_rows[i].call, refuse_arg_rows[i].arg, refuse_arg_rows[i].value,
+                    err_name(refuse_arg_rows[i].number), refuse_arg_rows[i].reason);
     buf_cstr(out, "  kill    everything else, named\n");
 }
 

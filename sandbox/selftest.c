@@ -48,7 +48,7 @@ static size_t acts_fill(struct act acts[SELFTEST_MAX])
          ALL,
          STRICT,
          EACCES},
-        {"a netlink socket", {AF_NETLINK, SOCK_RAW, 0}, SYS_socket, ALL, ALL, 0},
+        {"a socket to the hypervisor", {AF_VSOCK, SOCK_STREAM, 0}, SYS_socket, ALL, ALL, 0},
         {"an internet socket", {AF_INET, SOCK_DGRAM, 0}, SYS_socket, ALL & ~SCRIPT & ~NET, ALL, 0},
         {"a packet socket", {AF_PACKET, SOCK_RAW, 0}, SYS_socket, ALL, ALL, 0},
         {"another program", {P(nowhere), 0, 0}, SYS_execve, ALL, ALL & ~NATIVE, ENOENT},

@@ -112,7 +112,8 @@ static int take_info(struct started *p, struct wire *w, const struct wire_messag
         fds_close(fds, got);
         return rc;
     }
-    *ret = (struct started_info){.pid = (pid_t)pid, .pidfd = -1, .channel = -1, .in = -1, .out = -1, .errout = -1};
+    *ret = (struct started_info){
+        .pid = (pid_t)pid, .pidfd = -1, .channel = -1, .in = -1, .out = -1, .errout = -1};
     ret->pidfd = fds[at++];
     if (p->channel)
         ret->channel = fds[at++];

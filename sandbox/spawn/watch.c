@@ -106,7 +106,7 @@ static void on_listener(void *arg, struct ev_io *io UNUSED, int fd, uint32_t eve
         on_start(c, c->start_io, c->start_fd, EPOLLIN);
     if (is_own_exec(c, &n)) {
         answer(c, n.id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
-    } else if (c->spawn->learn) {
+    } else if (c->spawn->learn && c->kind == CHILD_ASKED) {
         char name[SECCOMP_NAME_MAX];
         seccomp_call_name(n.data.nr, name);
         c->denied++;
@@ -146,7 +146,12 @@ static void put_result(struct child *c, struct buf *out, struct err *err)
     jout_object(&j);
     jout_m_i64(&j, "pid", c->pid);
     jout_name(&j, "layers");
-    plan_put_layers(&c->plan, &j); /* its self-test is good, or it would not have been cloned */
+    jout_array(&j);
+    plan_put_layers(&c->plan, &j);
+    /* It is good, or nothing would have been cloned. */
+    jout_fmt(&j, "self-test: %zu forbidden acts refused behind the same walls, set \"%s\"",
+             selftest_count(c->plan.seccomp), seccomp_set_name(c->plan.seccomp));
+    jout_array_end(&j);
     jout_object_end(&j);
     int rc = jout_end(&j);
     if (rc < 0)

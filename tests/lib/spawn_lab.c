@@ -68,6 +68,9 @@ static void on_started(void *arg, struct started *p UNUSED, const struct started
         return;
     }
     o->info = *info;
+    o->info.layers = NULL;
+    o->layer_count =
+        info->layers != NULL && json_is(info->layers, JSON_ARRAY) ? info->layers->array.count : 0;
     o->is_started = true;
 }
 
@@ -95,7 +98,8 @@ bool spawn_lab_start(struct spawn_lab *lab, const struct start_request *r, struc
 {
     struct started_owner owner = {on_started, on_exit_, on_denied, o};
 
-    *o = (struct spawn_one){.lab = lab, .info = {.pidfd = -1, .channel = -1, .in = -1, .out = -1, .errout = -1}};
+    *o = (struct spawn_one){
+        .lab = lab, .info = {.pidfd = -1, .channel = -1, .in = -1, .out = -1, .errout = -1}};
     return spawner_start(lab->spawner, r, &owner, &o->handle, &o->why) == 0;
 }
 

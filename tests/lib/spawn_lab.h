@@ -25,6 +25,7 @@ struct spawn_one {
     struct err why;           /* not started */
     struct started_exit exit;
     unsigned denied;
+    size_t layer_count;       /* that it was told of */
     char call[64], answer[64]; /* of the last refused call */
 };
 

@@ -53,6 +53,10 @@ static int socket_high_bits(void)
 {
     return socket_of(AF_NETLINK | 1L << 32, SOCK_RAW);
 }
+static int socket_vsock_high_bits(void)
+{
+    return socket_of(AF_VSOCK | 1L << 32, SOCK_STREAM);
+}
 static int socketpair_of(int family)
 {
     int pair[2];
@@ -222,6 +226,7 @@ const struct act acts_talk[] = {A(socket_inet),
                                 A(socket_bluetooth),
                                 A(socket_key),
                                 A(socket_high_bits),
+                                A(socket_vsock_high_bits),
                                 A(socketpair_unix),
                                 A(socketpair_inet),
                                 A(abstract_socket),

@@ -95,6 +95,7 @@ static void test_ends(void **state)
     assert_int_equal(o.exit.exit.code, 7);
     assert_true(o.exit.exit.max_rss_bytes > 0);
     assert_false(o.exit.oom || o.exit.lost);
+    assert_true(o.layer_count > 10);
     spawn_lab_release(&o);
     run_shell(&o, "read x < /proc/self/stat; kill -SEGV $$; echo on");
     spawn_lab_release(&o);
@@ -244,6 +245,33 @@ static void test_channel_and_pass(void **state)
     assert_string_equal(text, "passed\n");
     assert_true(fcntl(pipe_fds[0], F_GETFD) >= 0); /* borrowed */
     fd_close(&pipe_fds[0]);
+    spawn_lab_release(&o);
+}
+
+/* A directory that leaked in leads out of any root; Landlock alone stops it (sandbox.md, layers).
+ */
+static void test_leaked_directory(void **state)
+{
+    (void)state;
+    struct spawn_one o;
+    FD_AUTO int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct start_request r = {.key = STR("helper"),
+                              .profile = PROFILE_HELPER,
+                              .program = STR("/bin/sh"),
+                              .argv = {STR("sh"), STR("-c"),
+                                       STR("cd /proc/self/fd/4 && echo in; read x < "
+                                           "/proc/self/fd/4/etc/passwd && echo \"$x\"")},
+                              .argc = 3,
+                              .channel = true,
+                              .stdio = true,
+                              .uid_slot = UID_SLOT_INGRESS,
+                              .pass_fd = root};
+    start(&o, &r);
+    (void)spawn_lab_read(o.info.out, text);
+    assert_null(strchr(text, ':'));
+    (void)spawn_lab_read(o.info.errout, text);
+    assert_non_null(strstr(text, "Permission denied"));
+    spawn_lab_until_over(&o);
     spawn_lab_release(&o);
 }
 
@@ -580,6 +608,7 @@ int main(void)
                                        cmocka_unit_test(test_secrets),
                                        cmocka_unit_test(test_nothing_else),
                                        cmocka_unit_test(test_channel_and_pass),
+                                       cmocka_unit_test(test_leaked_directory),
                                        cmocka_unit_test(test_granted_files),
                                        cmocka_unit_test(test_dies_with_spawn),
                                        cmocka_unit_test(test_dies_with_reeved),
