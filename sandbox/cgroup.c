@@ -220,21 +220,35 @@ static int open_below(const struct hierarchy *h, const char *name)
     return sys.open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
-/* v2 hands a controller to children only from a group that has no processes itself: ours (reeved
- * and reeve-spawn among them) move to a child of their own, "main", first. */
-static void vacate(int own)
+/* Whether nobody but reeved and reeve-spawn is in the group: it is a unit of theirs, not a login
+ * session. */
+static bool is_ours_alone(const char *pids)
 {
-    char text[16384];
-    struct str rest, pid;
-    char line[32];
+    struct str rest = str_of(pids), pid;
+    uint64_t v;
 
-    if (cgroup_file_read(own, "cgroup.procs", text, sizeof(text)) <= 0)
-        return;
+    while (str_split(&rest, '\n', &pid))
+        if (pid.len > 0 &&
+            (num_u64(pid, &v) < 0 || (v != (uint64_t)getpid() && v != (uint64_t)getppid())))
+            return false;
+    return true;
+}
+
+/* v2 hands a controller to children only from a group that has no processes itself: ours move to a
+ * child of their own, "main", first. */
+static bool vacate(int own)
+{
+    char text[4096], line[32];
+    struct str rest, pid;
+
+    if (cgroup_file_read(own, "cgroup.procs", text, sizeof(text)) <= 0 || !is_ours_alone(text))
+        return false;
     (void)sys.mkdir(own, "main", 0755);
     rest = str_of(text);
     while (str_split(&rest, '\n', &pid))
         if (pid.len > 0 && str_copy(pid, line, sizeof(line)) == 0)
             (void)cgroup_file_write(own, "main/cgroup.procs", line);
+    return true;
 }
 
 static bool hand_down(int dir, const char *controller)
@@ -244,23 +258,60 @@ static bool hand_down(int dir, const char *controller)
 
     (void)snprintf(word, sizeof(word), "+%s", controller);
     rc = cgroup_file_write(dir, "cgroup.subtree_control", word);
-    if (rc == -EBUSY) {
-        vacate(dir);
+    if (rc == -EBUSY && vacate(dir))
         rc = cgroup_file_write(dir, "cgroup.subtree_control", word);
-    }
     return rc == 0;
 }
 
-static bool unified_enable(const struct hierarchies *h, int base, const char *name,
-                           const char *controller)
+static bool enable(const char *parent, int base, const char *controller)
 {
-    FD_AUTO int own = -1;
+    FD_AUTO int dir = sys.open(AT_FDCWD, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 
-    if (!unified_has(h, controller))
-        return false;
-    own = sys.open(AT_FDCWD, name[0] == '/' ? h->unified.top : h->unified.dir,
-                   O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    return own >= 0 && hand_down(own, controller) && hand_down(base, controller);
+    return dir >= 0 && hand_down(dir, controller) && hand_down(base, controller);
+}
+
+static void open_unified(const struct hierarchy *h, const char *name, struct cgroup_host *out)
+{
+    const char *parent = name[0] == '/' ? h->top : h->dir;
+
+    out->unified = open_below(h, name);
+    if (out->unified < 0)
+        return;
+    out->unified_memory = enable(parent, out->unified, "memory");
+    out->unified_pids = enable(parent, out->unified, "pids");
+}
+
+static void remove_below(const struct hierarchy *h, const char *name)
+{
+    char path[DIR_MAX + CGROUP_NAME_MAX];
+    int n = snprintf(path, sizeof(path), "%s/%s", name[0] == '/' ? h->top : h->dir,
+                     name[0] == '/' ? name + 1 : name);
+
+    if (h->dir[0] != '\0' && n > 0 && (size_t)n < sizeof(path))
+        (void)sys.unlink(AT_FDCWD, path, AT_REMOVEDIR);
+}
+
+/* In a login session its group cannot hand anything down, as it has processes: then ours is made at
+ * the top, where root may. */
+static void open_unified_or_top(const struct hierarchy *h, const char *name,
+                                struct cgroup_host *out)
+{
+    struct cgroup_host top = CGROUP_HOST_NONE;
+    char absolute[CGROUP_NAME_MAX + 2];
+
+    open_unified(h, name, out);
+    if (out->unified_memory || name[0] == '/' || strcmp(h->dir, h->top) == 0)
+        return;
+    (void)snprintf(absolute, sizeof(absolute), "/%s", name);
+    open_unified(h, absolute, &top);
+    if (top.unified_memory) {
+        fd_close(&out->unified);
+        remove_below(h, name);
+        *out = top;
+    } else if (top.unified >= 0) {
+        fd_close(&top.unified);
+        remove_below(h, absolute);
+    }
 }
 
 int cgroup_host_open(const char *name, struct cgroup_host *ret, struct err *err)
@@ -276,11 +327,8 @@ int cgroup_host_open(const char *name, struct cgroup_host *ret, struct err *err)
         const char *dirs[] = {h->unified.dir, h->memory.dir, h->pids.dir};
         for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
             sweep(dirs[i]);
-        out.unified = open_below(&h->unified, name);
-        if (out.unified >= 0) {
-            out.unified_memory = unified_enable(h, out.unified, name, "memory");
-            out.unified_pids = unified_enable(h, out.unified, name, "pids");
-        }
+        sweep(h->unified.top);
+        open_unified_or_top(&h->unified, name, &out);
         out.memory = out.unified_memory ? -1 : open_below(&h->memory, name);
         out.pids = out.unified_pids ? -1 : open_below(&h->pids, name);
     }
@@ -294,24 +342,17 @@ int cgroup_host_open(const char *name, struct cgroup_host *ret, struct err *err)
     return 0;
 }
 
-static void remove_below(const struct hierarchy *h, const char *name)
-{
-    char path[DIR_MAX + CGROUP_NAME_MAX];
-    int n = snprintf(path, sizeof(path), "%s/%s", name[0] == '/' ? h->top : h->dir,
-                     name[0] == '/' ? name + 1 : name);
-
-    if (h->dir[0] != '\0' && n > 0 && (size_t)n < sizeof(path))
-        (void)sys.unlink(AT_FDCWD, path, AT_REMOVEDIR);
-}
-
 void cgroup_host_close(struct cgroup_host *h, const char *name)
 {
     struct hierarchies *all = calloc(1, sizeof(*all));
+    char absolute[CGROUP_NAME_MAX + 2];
 
     fd_close(&h->unified);
     fd_close(&h->memory);
     fd_close(&h->pids);
     if (all != NULL && find_all(all) == 0) {
+        (void)snprintf(absolute, sizeof(absolute), "%s%s", name[0] == '/' ? "" : "/", name);
+        remove_below(&all->unified, absolute);
         remove_below(&all->unified, name);
         remove_below(&all->memory, name);
         remove_below(&all->pids, name);

@@ -5,6 +5,8 @@
 #include "sandbox/spawn/secret.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "sandbox/os/fd.h"
 #include "sandbox/os/file.h"
@@ -29,21 +31,24 @@ static int put_env(struct secrets *s, const struct start_secret *secret, const c
     return 0;
 }
 
-/* A pipe that holds all of it and whose writing end is closed: read once, then it is gone. */
+/* A memory file that nobody can change any more. (A pipe would do, if it took all of it before
+ * somebody reads; a user who has many pipes gets small ones.) */
 static int put_fd(struct secrets *s, const struct start_secret *secret, int number,
                   const char *value, size_t len, struct err *err)
 {
     size_t used = strlen(s->list);
-    FD_AUTO int out = -1;
-    int fds[2], n;
-    int rc = sys.pipe(fds, O_CLOEXEC);
+    int fd = memfd_create("secret", MFD_CLOEXEC | MFD_ALLOW_SEALING), n, rc;
 
-    if (rc < 0)
-        return err_sys(err, -rc, "pipe");
-    s->fds[s->fd_count++] = fds[0];
-    out = fds[1];
-    if ((rc = fd_write_all(out, value, len, err)) < 0)
+    if (fd < 0)
+        return err_set(err, EMFILE, "no memory file to hand it over in");
+    s->fds[s->fd_count++] = fd;
+    if ((rc = fd_write_all(fd, value, len, err)) < 0)
         return rc;
+    rc = lseek(fd, 0, SEEK_SET) != 0
+             ? -EIO
+             : sys.fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+    if (rc < 0)
+        return err_sys(err, -rc, "seal");
     n = snprintf(s->list + used, sizeof(s->list) - used, "%s%.*s:%d", used > 0 ? "," : "",
                  STR_FMT(secret->name), number);
     return n < 0 || (size_t)n >= sizeof(s->list) - used ? err_set(err, E2BIG, "list of secrets")

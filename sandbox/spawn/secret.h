@@ -7,7 +7,7 @@
 
 #include "sandbox/start.h"
 
-#define SECRET_BYTES_MAX 32768 /* what fits a pipe whose other end nobody reads yet */
+#define SECRET_BYTES_MAX 65536
 
 struct secrets {
     char *env[START_SECRETS_MAX];  /* "NAME=value", owned */

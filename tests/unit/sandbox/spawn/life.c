@@ -300,6 +300,76 @@ static void test_granted_files(void **state)
     spawn_lab_release(&o);
 }
 
+/* What the profiles are for, with the real interpreters: JIT, WebAssembly, threads, timers,
+ * loopback, private files; and no other program. */
+static void run_interpreter(enum start_profile profile, const char *program, const char *flag,
+                            const char *code, const char *want)
+{
+    struct spawn_one o;
+    struct start_request r = {.key = STR("interpreter"),
+                              .profile = profile,
+                              .program = str_of(program),
+                              .argv = {str_of(program), str_of(flag), str_of(code)},
+                              .argc = 3,
+                              .stdio = true,
+                              .uid_slot = UID_SLOT_RUNS,
+                              .pass_fd = -1};
+    if (access(program, X_OK) != 0)
+        skip();
+    start(&o, &r);
+    fd_close(&o.info.in);
+    (void)spawn_lab_read(o.info.out, text);
+    if (strcmp(text, want) != 0) {
+        print_error("%s", text);
+        (void)spawn_lab_read(o.info.errout, text);
+        fail_msg("%s: %u refused, last %s", text, o.denied, o.call);
+    }
+    spawn_lab_until_over(&o);
+    assert_int_equal(o.exit.exit.code, 0);
+    spawn_lab_release(&o);
+}
+
+static void test_node(void **state)
+{
+    (void)state;
+    run_interpreter(
+        PROFILE_NODE, "/usr/bin/node", "-e",
+        "let s=0; for (let i=0;i<1e6;i++) s+=i; console.log('jit', s);"
+        "const m=new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0]));"
+        "console.log('wasm', m instanceof WebAssembly.Module);"
+        "const {Worker}=require('worker_threads'), fs=require('fs'), http=require('http');"
+        "fs.writeFileSync('/tmp/x','kept'); console.log('file', fs.readFileSync('/tmp/x','utf8'));"
+        "try { require('child_process').execFileSync('/bin/true'); console.log('ran') }"
+        "catch (e) { console.log('exec', e.code) }"
+        "new Worker(\"require('worker_threads').parentPort.postMessage('up')\",{eval:true})"
+        ".on('message',v=>{console.log('thread',v);"
+        "const s=http.createServer((q,r)=>r.end('served')).listen(0,'localhost',()=>"
+        "http.get({port:s.address().port},r=>r.on('data',d=>{console.log('loopback',''+d);"
+        "setTimeout(()=>process.exit(0),1)})))})",
+        "jit 499999500000\nwasm true\nfile kept\nexec EPERM\nthread up\nloopback served\n");
+}
+
+static void test_python(void **state)
+{
+    (void)state;
+    run_interpreter(
+        PROFILE_PYTHON, "/usr/bin/python3", "-c",
+        "import asyncio, ctypes, hashlib, json, socket, sqlite3, ssl, subprocess, tempfile, "
+        "threading\n"
+        "t=threading.Thread(target=lambda: print('thread up')); t.start(); t.join()\n"
+        "async def f(): await asyncio.sleep(0.001); return 4\n"
+        "print('loop', asyncio.run(f()))\n"
+        "print('sql', sqlite3.connect(tempfile.mkstemp()[1]).execute('select 5').fetchall())\n"
+        "a=socket.socket(); a.bind(('localhost',0)); a.listen()\n"
+        "b=socket.create_connection(a.getsockname()); a.accept()[0].send(b'served'); "
+        "print(b.recv(9))\n"
+        "try: subprocess.run(['/bin/true']); print('ran')\n"
+        "except PermissionError as e: print('exec', e.errno)\n"
+        "try: socket.create_connection(('192.0.2.1',80)); print('out')\n"
+        "except OSError as e: print('net', e.errno)\n",
+        "thread up\nloop 4\nsql [(5,)]\nb'served'\nexec 1\nnet 101\n");
+}
+
 /* ---- never outlives
  * ------------------------------------------------------------------------------------- */
 
@@ -610,6 +680,8 @@ int main(void)
                                        cmocka_unit_test(test_channel_and_pass),
                                        cmocka_unit_test(test_leaked_directory),
                                        cmocka_unit_test(test_granted_files),
+                                       cmocka_unit_test(test_node),
+                                       cmocka_unit_test(test_python),
                                        cmocka_unit_test(test_dies_with_spawn),
                                        cmocka_unit_test(test_dies_with_reeved),
                                        cmocka_unit_test(test_ignores_terminal),
