@@ -45,8 +45,12 @@ static void run_row(void *arg, const struct json *run)
     struct rows *r = arg;
     struct str cost = show_number(run, "cost"), reason = show_str(run, "reason");
     table_fmt(&r->table, INK_BOLD, "%" PRId64, show_i64(run, "run"));
+    struct str mode = show_str(run, "mode");
+    bool is_apart = str_is(mode, "dry") || str_is(mode, "replay"); /* nothing that it does is real */
     add_state(r, run);
-    table_add(&r->table, INK_PLAIN, show_str(run, "workflow"));
+    table_fmt(&r->table, is_apart ? INK_DIM : INK_PLAIN, "%.*s%s%.*s%s",
+              STR_FMT(show_str(run, "workflow")), is_apart ? " (" : "",
+              STR_FMT(is_apart ? mode : STR_NONE), is_apart ? ")" : "");
     table_add(&r->table, INK_PLAIN, show_str(run, "tenant"));
     add_when(r, run, "createdAt");
     add_took(r, run);
