@@ -399,8 +399,11 @@ void broker_message(struct run *r, const struct wire_message *m)
         return;
     }
     err = ERR_INIT;
-    if (rule->handler(r, r->wire, m, &err) >= 0)
+    int rc = rule->handler(r, r->wire, m, &err);
+    if (rc >= 0)
         return;
+    if (rc == -EPIPE || rc == -ENOBUFS)
+        return; /* it died before it could be answered: the end of its socket follows */
     if (store_is_broken(r->rv->store))
         reeved_fatal(r->rv, &err);
     else

@@ -304,6 +304,10 @@ static int send_call(struct effect *e, struct err *err)
     if (rc >= 0)
         rc = send_body(e, w, buf_str(&body), err);
     buf_release(&body);
+    if (rc == -EPIPE || rc == -ENOBUFS) { /* reeve-egress has just ended: nothing leaves */
+        *err = ERR_INIT;
+        return failed(e, WIRE_E_UNAVAILABLE, "reeve-egress is not up", 0, err);
+    }
     return rc < 0 ? rc : 1;
 }
 

@@ -152,8 +152,14 @@ static int tell(struct run *r, const struct step *s, struct str id_raw, struct s
     if (!r->wire || r->ended)
         return 0;
     r->journal.delivered++;
-    return s->rec.outcome_error ? wire_error_raw(r->wire, id_raw, reply, err)
-                                : wire_result_raw(r->wire, id_raw, reply, err);
+    int e = s->rec.outcome_error ? wire_error_raw(r->wire, id_raw, reply, err)
+                                 : wire_result_raw(r->wire, id_raw, reply, err);
+    if (e != -EPIPE && e != -ENOBUFS)
+        return e;
+    /* A worker that has just died is told nothing; the next one asks again. Its socket's end
+     * follows. */
+    *err = ERR_INIT;
+    return 0;
 }
 
 int step_answer(struct run *r, struct step *s, struct str id_raw, struct err *err)
