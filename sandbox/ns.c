@@ -59,18 +59,19 @@ static int loopback_up(struct err *err)
     return 0;
 }
 
+int ns_prepare_network(struct err *err)
+{
+    return loopback_up(err);
+}
+
 int ns_network(enum plan_network network, int netns_fd, struct err *err)
 {
     int rc;
 
-    switch (network) {
-    case PLAN_NET_HOST:
+    if (network == PLAN_NET_HOST)
         return 0;
-    case PLAN_NET_OWN:
+    if (netns_fd < 0)
         return loopback_up(err);
-    case PLAN_NET_SHARED_EMPTY:
-        break;
-    }
     rc = kernel_setns(netns_fd, CLONE_NEWNET);
     return rc < 0 ? err_sys(err, -rc, "enter the empty network namespace") : 0;
 }

@@ -9,11 +9,13 @@
 
 /* Unprivileged: the caller's own ids, one each, no groups. */
 int ns_map_ids(uid_t uid, gid_t gid, struct err *err) NODISCARD;
-/* Enters netns_fd (shared and empty), or brings up the loopback of its own; nothing for the host's. */
+/* Enters netns_fd (an empty one: shared, or made ahead for this process alone), or brings up the loopback of
+ * the one that it was cloned in (-1); nothing for the host's. */
 int ns_network(enum plan_network network, int netns_fd, struct err *err) NODISCARD;
 /* Nobody's host name; no terminal. */
 int ns_session(struct err *err) NODISCARD;
 int ns_sysctl(const struct plan *p, struct err *err) NODISCARD;
+int ns_prepare_network(struct err *err) NODISCARD; /* for ns_keep: the loopback up */
 /* A namespace for reeve-spawn to keep: made by a child (flag: CLONE_NEW...), which makes it what it is to be
  * (`prepare`, or NULL) and is gone again. `name` as in /proc/PID/ns. */
 int ns_keep(uint64_t flag, const char *name, int (*prepare)(struct err *), int *ret_fd, struct err *err) NODISCARD;

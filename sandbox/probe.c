@@ -123,8 +123,9 @@ static void set_row(struct probe *p, enum probe_id id, int rc, int value)
 
 static int ask_privilege(void)
 {
-    static const int needed[] = {CAP_SYS_ADMIN,  CAP_SETUID,    CAP_SETGID,       CAP_SETPCAP,
-                                 CAP_SYS_PTRACE, CAP_NET_ADMIN, CAP_DAC_OVERRIDE, CAP_KILL};
+    static const int needed[] = {CAP_SYS_ADMIN, CAP_SETUID,       CAP_SETGID,
+                                 CAP_SETPCAP,   CAP_SYS_CHROOT,   CAP_SYS_PTRACE,
+                                 CAP_NET_ADMIN, CAP_DAC_OVERRIDE, CAP_KILL};
     uint64_t effective, permitted, inheritable;
     int rc = kernel_capget(&effective, &permitted, &inheritable);
 

@@ -26,6 +26,7 @@ struct making {
     const struct start_request *request;
     struct apply apply;
     int pass_fd;
+    int netns_fd;  /* made ahead for this one, or -1 */
     int theirs[5]; /* channel, in, out, err, start socket: the child's ends */
     struct secrets secrets;
     char **argv, **env; /* in the child's arena, but for the secrets' entries */
@@ -227,6 +228,8 @@ static int fill_apply(struct child *c, struct making *m, struct err *err)
     number_descriptors(c, m);
     if (c->plan.network == PLAN_NET_SHARED_EMPTY)
         a->netns_fd = s->netns_fd;
+    else if (c->plan.network == PLAN_NET_OWN && c->plan.privileged)
+        a->netns_fd = m->netns_fd = nets_take(&s->nets);
     if (strict) {
         a->landlock_fd = s->landlock_fd;
         a->root_ready = s->empty_mounts >= 0;
@@ -253,6 +256,8 @@ static int clone_child(struct child *c, struct making *m, int *ret_pidfd, struct
                                 .exit_signal = SIGCHLD};
     int rc;
 
+    if (m->netns_fd >= 0)
+        args.flags &= ~(uint64_t)CLONE_NEWNET; /* it enters one that is there */
     if (c->leaf.unified >= 0) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (uint64_t)c->leaf.unified;
@@ -304,6 +309,7 @@ static void release_making(struct making *m)
     for (size_t i = 0; i < m->apply.idmap_count; i++)
         fd_close(&m->apply.idmaps[i]);
     fd_close(&m->pass_fd);
+    fd_close(&m->netns_fd);
     secrets_release(&m->secrets);
 }
 
@@ -346,7 +352,8 @@ static struct child *child_new(struct spawn *s, const struct start_request *r, i
 int child_start(struct spawn *s, const struct start_request *r, int64_t request, int pass_fd,
                 enum child_kind kind, struct err *err)
 {
-    struct making m = {.request = r, .pass_fd = pass_fd, .theirs = {-1, -1, -1, -1, -1}};
+    struct making m = {
+        .request = r, .pass_fd = pass_fd, .netns_fd = -1, .theirs = {-1, -1, -1, -1, -1}};
     struct child *c;
     int pidfd = -1, rc;
 

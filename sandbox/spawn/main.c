@@ -113,6 +113,8 @@ static int run(struct spawn *s, const struct options *o, struct err *err)
     if (probe_is_privileged(&s->probe) && (rc = caps_keep_for_spawn(err)) < 0)
         return rc;
     rc = test_run_all(s, err);
+    if (rc == 0 && probe_is_privileged(&s->probe))
+        rc = nets_open(&s->nets, s->ev, err);
     if (rc == 0)
         rc = serve(s, err);
     wire_free(s->wire);

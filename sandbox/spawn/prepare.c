@@ -91,6 +91,7 @@ void spawn_release(struct spawn *s)
     fd_close(&s->host_mounts);
     fd_close(&s->empty_mounts);
     warm_release(s);
+    nets_release(&s->nets);
     leaves_release(&s->leaves, &s->cgroups);
     fd_close(&s->landlock_fd);
     if (s->cgroup_name != NULL)
