@@ -321,6 +321,7 @@ static int do_load(struct caller *c, struct err *err)
     if (json_str_or(c->params, "dir", c->rv->house->dir, &dir, err) < 0 ||
         str_copy(dir, path, sizeof(path)) < 0)
         return refuse(c, -EINVAL, err);
+    dir = str_of(path); /* the set whose name it may have been is about to go */
     diags_init(&diags);
     bool is_shadow = shadow.len > 0;
     int e = !is_shadow ? reeved_load(c->rv, path, &diags, err)
