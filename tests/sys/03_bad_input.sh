@@ -93,11 +93,12 @@ await "the second reeved's end" bash -c "! kill -0 $second"
 like "a second reeved on the same state" "$(cat "$dir/second.log")" 'another reeved runs'
 
 # ---- a client that hangs, one that sends garbage
-hanging_clients() { perl -MIO::Socket::UNIX -e 'my @s = map { IO::Socket::UNIX->new(Peer => $ARGV[0]) } 1..40; print { $s[0] } "GET /v1/runs HT"; print { $s[1] } "\x00\xff" x 4096; $SIG{ALRM} = sub { exit 0 }; sleep 3' "$REEVE_SOCKET"; }
+hanging_clients() { exec perl -MIO::Socket::UNIX -e 'my @s = map { IO::Socket::UNIX->new(Peer => $ARGV[0]) } 1..40; print { $s[0] } "GET /v1/runs HT"; print { $s[1] } "\x00\xff" x 4096; $SIG{ALRM} = sub { exit 0 }; sleep 3' "$REEVE_SOCKET"; }
 hanging_clients &
 hang=$!
 ok "another client is answered beside clients that hang" "$reeve" status
-kill $hang 2>/dev/null
+kill -KILL $hang 2>/dev/null
+wait $hang 2>/dev/null
 await "its end" "$reeve" status
 "$reeve" run show 999 >"$dir/none" 2>&1
 is "a run that is not there: exit status 3" "$?" 3
