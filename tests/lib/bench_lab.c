@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -108,6 +109,7 @@ void bench_lab_model(struct bench_lab *lab)
     (void)snprintf(number, sizeof(number), "%d", fd);
     lab->model = fork();
     if (lab->model == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)execl(program, "bench-inside", "model", number, (char *)NULL);
         _exit(127);
     }
@@ -158,7 +160,7 @@ double bench_lab_start(struct bench_lab *lab, int workers)
 {
     double from = bench_now();
     lab->reeved = fork();
-    if (lab->reeved == 0)
+    if (lab->reeved == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0)
         exec_reeved(lab, workers);
     while (ask(lab, "GET", "/v1/status", NULL) != 200) {
         if (is_over(lab->reeved) || bench_now() - from > WAIT_MS / 1000)
