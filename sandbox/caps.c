@@ -12,15 +12,27 @@
 
 #include "sandbox/kernel.h"
 
-int caps_bound(struct err *err)
+/* Asks before it drops: most are gone already when reeve-spawn made itself small, and asking is
+ * free while each drop makes new credentials. */
+static int empty_bounding_set(struct err *err)
 {
     int rc = 0;
 
     /* The kernel says where the list ends: it may know more capabilities than we do. */
-    for (unsigned long cap = 0; cap < 64 && rc >= 0; cap++)
-        rc = kernel_prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-    if (rc < 0 && rc != -EINVAL)
-        return err_sys(err, -rc, "bounding set");
+    for (unsigned long cap = 0; cap < 64 && rc >= 0; cap++) {
+        rc = kernel_prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+        if (rc > 0)
+            rc = kernel_prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+    }
+    return rc < 0 && rc != -EINVAL ? err_sys(err, -rc, "bounding set") : 0;
+}
+
+int caps_bound(struct err *err)
+{
+    int rc = empty_bounding_set(err);
+
+    if (rc < 0)
+        return rc;
     rc = kernel_prctl(PR_SET_SECUREBITS,
                       SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                           SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
@@ -69,11 +81,9 @@ int caps_keep_for_spawn(struct err *err)
         return err_sys(err, -rc, "capabilities");
     for (size_t i = 0; i < ARRAY_LEN(spawn_needs); i++)
         keep |= permitted & (uint64_t)1 << spawn_needs[i];
-    for (unsigned long cap = 0; cap < 64 && rc >= 0; cap++)
-        if ((keep >> cap & 1) == 0)
-            rc = kernel_prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-    if (rc < 0 && rc != -EINVAL) /* the end of the kernel's list */
-        return err_sys(err, -rc, "bounding set");
+    /* Whatever is executed below gets none; what is held is not touched by that. */
+    if ((rc = empty_bounding_set(err)) < 0)
+        return rc;
     rc = kernel_capset(keep, keep, 0);
     return rc < 0 ? err_sys(err, -rc, "capabilities") : 0;
 }
