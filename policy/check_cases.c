@@ -1,13 +1,16 @@
+/* clang-format off: the example is YAML */
 /*
- * check_cases.c: `reeve policy test`: cases in a file, each a request and what must come of it; see
- * check.h.
+ * check_cases.c: `reeve policy test`: cases in a file, each a request and what must come of it; see check.h.
  *
  *   - name: a payment goes to the leads
- *     workflow: invoice-triage          # names stand for what the directory says of them; or as
- * facts have it tool: ledger/pay now: 2026-11-23T10:00:00Z input: {amount: 12.50} expect: gate # a
- * tool call: run, gate or deny; another ask: allow or deny policies: [pay-propose]           # may
- * be absent
+ *     workflow: invoice-triage       # names stand for what the directory says of them; or as facts have it
+ *     tool: ledger/pay
+ *     now: 2026-11-23T10:00:00Z
+ *     input: {amountCents: 125000}
+ *     expect: gate                   # a tool call: run, gate or deny; another ask: allow or deny
+ *     policies: [pay-propose]        # may be absent
  */
+/* clang-format on */
 #include "policy/check.h"
 
 #include "policy/yaml.h"
