@@ -3,7 +3,7 @@
 # whatever it asks for; the divergence is shown with both requests; files are only read. INV-03 INV-04
 . "$(dirname "$0")/lib.bash"
 . "$(dirname "$0")/life.bash"
-plan 31
+plan 33
 cat >>"$dir/policy/life.yaml" <<Y
 ---
 server:
@@ -112,3 +112,13 @@ like "a real fork is a start, and policy is asked" "$(cat "$dir/no")" 'may not s
 ok "a replay acts on nothing, and may go" bash -c "'$reeve' run replay $run; [ \$? -le 1 ]"
 "$reeve" run diff "$run" "$fork" --json >"$dir/diff"
 is "side by side" "$(jq -c '[.same, [.steps[] | [.a, .b]]]' "$dir/diff")" '[false,[[1,1],[null,2]]]'
+
+# ---- what a set masks is not shown by a divergence either
+rm -f "$dir/out/twist"
+sed -i 's/@id("start") forbid/@id("start") permit/' "$dir/policy/life.cedar"
+echo '@id("hide") @mask("input.invoiceNumber") permit (principal, action in Action::"oblige", resource);' >>"$dir/policy/life.cedar"
+"$reeve" policy load "$dir/policy" >/dev/null
+run=$(go one "[{\"attempt\":1,\"then\":[$(post shown1),{\"die\":1}],\"else\":[$(post hidden2)]}]")
+await "its end" is_final "$run"
+like "a divergence over masked arguments names them only" "$(run_reason "$run")" 'asks for tool ledger/post_invoice .*"invoiceNumber":"\*\*\*"'
+is "their values are not in it" "$(run_reason "$run" | grep -c -e hidden2 -e shown1)" 0
