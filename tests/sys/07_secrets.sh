@@ -27,4 +27,5 @@ stop_reeved
 sqlite3 "$dir/state/reeve.db" .dump >"$dir/dump.sql" 2>/dev/null
 is "neither is in the store" "$(cat "$dir"/state/* "$dir/dump.sql" 2>/dev/null | grep -ac canary)" 0
 is "nor in the log" "$(grep -c canary "$dir/reeved.log")" 0
-is "reeved itself has neither" "$(start_reeved; grep -ac canary "/proc/$reeved_pid/environ")" 0
+start_reeved
+is "reeved itself has neither" "$(grep -ac canary "/proc/$reeved_pid/environ")" 0
