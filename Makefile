@@ -16,7 +16,7 @@ LIBS_NEEDED := libseccomp:libseccomp-dev libcap-ng:libcap-ng-dev sqlite3:libsqli
   libcurl:libcurl4-openssl-dev libmicrohttpd:libmicrohttpd-dev libfyaml:libfyaml-dev \
   libcrypto:libssl-dev libzstd:libzstd-dev cmocka:libcmocka-dev
 # jsmn is a header without a pkg-config file; the rest are tools that the build, demo and tests use.
-TOOLS_NEEDED := gcc make pkg-config libc6-dev libjsmn-dev perl curl jq sqlite3 strace
+TOOLS_NEEDED := gcc make pkg-config libc6-dev libjsmn-dev perl procps curl jq sqlite3
 
 # ---- flags ---------------------------------------------------------------------------------------
 comma := ,
