@@ -73,13 +73,14 @@ int asking_facts(struct run *r, int64_t seq, struct arena *a, struct facts *ret,
  * ------------------------------------------------------------------------------------------------
  */
 
-/* What a counter's entries are kept under. Those of one run have a name of their own: the store sums by
- * name, so that a sum never walks another run's entries. */
+/* What a counter's entries are kept under. Those of one run have a name of their own: the store
+ * sums by name, so that a sum never walks another run's entries. */
 static struct str counter_kind(struct arena *a, const struct run *r, const struct workflow *owner,
                                const struct workflow_counter *c)
 {
     if (c->per == PER_RUN)
-        return arena_fmt(a, "%.*s/%.*s@%" PRId64, STR_FMT(owner->name), STR_FMT(c->name), r->rec.id);
+        return arena_fmt(a, "%.*s/%.*s@%" PRId64, STR_FMT(owner->name), STR_FMT(c->name),
+                         r->rec.id);
     return arena_fmt(a, "%.*s/%.*s", STR_FMT(owner->name), STR_FMT(c->name));
 }
 
@@ -205,8 +206,8 @@ static void put_errors(struct jout *j, const struct ask_decision *d)
     jout_array_end(j);
 }
 
-static int keep(struct reeved *rv, int64_t run, int64_t seq, const struct ask_decision *d, struct str ask,
-                int64_t *ret_id, struct err *err)
+static int keep(struct reeved *rv, int64_t run, int64_t seq, const struct ask_decision *d,
+                struct str ask, int64_t *ret_id, struct err *err)
 {
     struct buf reasons, errors;
     struct jout j;
@@ -222,18 +223,26 @@ static int keep(struct reeved *rv, int64_t run, int64_t seq, const struct ask_de
     put_errors(&j, d);
     if (e >= 0)
         e = jout_end(&j);
-    const struct store_decision rec = {.run = run, .seq = seq, .ask = ask, .allow = d->allow,
-                                       .policy = d->set, .reasons = buf_str(&reasons), .errors = buf_str(&errors),
-                                       .facts = d->facts_json, .at_ms = reeved_now(rv)};
-    e = e < 0 ? err_sys(err, -e, "keep a decision") : store_decision_add(rv->store, &rec, ret_id, err);
+    const struct store_decision rec = {.run = run,
+                                       .seq = seq,
+                                       .ask = ask,
+                                       .allow = d->allow,
+                                       .policy = d->set,
+                                       .reasons = buf_str(&reasons),
+                                       .errors = buf_str(&errors),
+                                       .facts = d->facts_json,
+                                       .at_ms = reeved_now(rv)};
+    e = e < 0 ? err_sys(err, -e, "keep a decision")
+              : store_decision_add(rv->store, &rec, ret_id, err);
     buf_release(&reasons);
     buf_release(&errors);
     return e;
 }
 
-/* The set on trial is asked from the very facts that were recorded, and heard by nobody but the record. */
-static int keep_shadow(struct reeved *rv, int64_t run, int64_t seq, const struct ask_decision *d, const char *ask,
-                       struct err *err)
+/* The set on trial is asked from the very facts that were recorded, and heard by nobody but the
+ * record. */
+static int keep_shadow(struct reeved *rv, int64_t run, int64_t seq, const struct ask_decision *d,
+                       const char *ask, struct err *err)
 {
     struct arena a;
     struct facts f;
@@ -255,11 +264,42 @@ static int keep_shadow(struct reeved *rv, int64_t run, int64_t seq, const struct
     return store_is_broken(rv->store) ? e : 0;
 }
 
-int asking_keep(struct reeved *rv, int64_t run, int64_t seq, const struct ask_decision *d, const char *ask,
-                int64_t *ret_id, struct err *err)
+int asking_keep(struct reeved *rv, int64_t run, int64_t seq, const struct ask_decision *d,
+                const char *ask, int64_t *ret_id, struct err *err)
 {
     int e = keep(rv, run, seq, d, str_of(ask), ret_id, err);
     if (e >= 0 && rv->shadow && d->facts_json.len)
         e = keep_shadow(rv, run, seq, d, ask, err);
     return e;
+}
+
+/* ---- shown
+ * --------------------------------------------------------------------------------------------- */
+
+static bool set_has_masks(const struct house *h)
+{
+    for (size_t i = 0; i < h->text_count; i++)
+        if (memmem(h->texts[i].text.ptr, h->texts[i].text.len, "@mask", 5))
+            return true;
+    return false;
+}
+
+struct str asking_shown(const struct run *r, const char *kind, struct str request, struct arena *a)
+{
+    static const struct str all[] = {{"input.*", 7}};
+    struct err err = ERR_INIT;
+    struct jout j;
+    struct buf shown;
+    const struct json *parsed;
+    struct str text = STR_NONE;
+    if (strcmp(kind, step_kind_name(STEP_TOOL)) != 0 || !set_has_masks(r->rv->house))
+        return request;
+    buf_init(&shown, 20u << 20);
+    jout_begin(&j, &shown);
+    if (json_parse(a, request, &JSON_LIMITS_DEFAULT, &parsed, NULL, &err) >= 0)
+        facts_put_masked(&j, parsed, (struct strs){all, 1});
+    if (jout_end(&j) >= 0)
+        text = arena_str(a, buf_str(&shown));
+    buf_release(&shown);
+    return text.ptr ? text : STR("\"***\""); /* a JSON text, as the request is */
 }

@@ -26,4 +26,8 @@ int64_t asking_left(int64_t limit, int64_t used);
 /* NULL, or which limit of the budget is used up, for people. */
 const char *asking_budget_spent(const struct run *r);
 
+/* A request of a step (kind: its name) as logs and people may see it before policy could say what of it is to be
+ * masked: where the set masks anything, a tool's arguments by name only. In the arena, or `request` itself. */
+struct str asking_shown(const struct run *r, const char *kind, struct str request, struct arena *a);
+
 #endif

@@ -8,6 +8,7 @@
  */
 #include "supervisor/broker.h"
 
+#include "supervisor/asking.h"
 #include "supervisor/offers.h"
 #include "supervisor/travel.h"
 #include "supervisor/waits.h"
@@ -504,41 +505,6 @@ void broker_on_grace(void *arg, struct ev_timer *t)
     run_put(r);
 }
 
-static bool set_has_masks(const struct house *h)
-{
-    for (size_t i = 0; i < h->text_count; i++)
-        if (memmem(h->texts[i].text.ptr, h->texts[i].text.len, "@mask", 5))
-            return true;
-    return false;
-}
-
-/* The request of a divergence goes to logs and people before policy could say what of it is to be masked: where
- * the set masks anything, a tool's arguments are shown by name only. What the journal holds is masked already. */
-static void put_request(struct run *r, const char *kind, struct str request, struct buf *line)
-{
-    struct arena a;
-    struct jout j;
-    struct err err = ERR_INIT;
-    const struct json *parsed;
-    static const struct str all[] = {{"input.*", 7}};
-    struct buf shown;
-    if (strcmp(kind, step_kind_name(STEP_TOOL)) != 0 || !set_has_masks(r->rv->house)) {
-        utf8_put_visible(line, request, SHOWN_BYTES);
-        return;
-    }
-    arena_init(&a, RUN_MESSAGE_ARENA);
-    buf_init(&shown, 20u << 20);
-    jout_begin(&j, &shown);
-    if (json_parse(&a, request, &JSON_LIMITS_DEFAULT, &parsed, NULL, &err) >= 0)
-        facts_put_masked(&j, parsed, (struct strs){all, 1});
-    if (jout_end(&j) >= 0)
-        utf8_put_visible(line, buf_str(&shown), SHOWN_BYTES);
-    else
-        buf_cstr(line, "***");
-    buf_release(&shown);
-    arena_release(&a);
-}
-
 void broker_diverged(struct run *r, const char *kind, struct str key, struct str request)
 {
     const struct step *s = journal_first_unmatched(&r->journal);
@@ -554,7 +520,7 @@ void broker_diverged(struct run *r, const char *kind, struct str key, struct str
     buf_fmt(&line, "diverged: the worker asks for %s ", kind);
     utf8_put_visible(&line, key, 80);
     buf_char(&line, ' ');
-    put_request(r, kind, request, &line);
+    utf8_put_visible(&line, asking_shown(r, kind, request, &a), SHOWN_BYTES);
     buf_fmt(&line, ", but step %" PRId64 " in the journal is %s ", s ? s->rec.seq : 0,
             s ? step_kind_name(s->rec.kind) : "none");
     utf8_put_visible(&line, s ? s->rec.key : STR_NONE, 80);

@@ -5,6 +5,7 @@
 #include "supervisor/travel.h"
 
 #include "policy/text/utf8.h"
+#include "supervisor/asking.h"
 #include "supervisor/audit.h"
 #include "supervisor/queue.h"
 #include "supervisor/trigger.h"
@@ -369,8 +370,9 @@ static int diverge(struct run *r, const char *kind, struct str key, struct str r
     const struct step *s = v.recorded;
     arena_init(&a, RUN_MESSAGE_ARENA);
     buf_init(&line, 4096);
+    v.request = asking_shown(r, kind, request, &a);
     buf_cstr(&line, "diverged: the worker asks for ");
-    put_shown(&line, kind, key, request);
+    put_shown(&line, kind, key, v.request);
     if (s) {
         buf_fmt(&line, ", but step %" PRId64 " of run %" PRId64 " is ", s->rec.seq, r->rec.origin);
         put_shown(&line, step_kind_name(s->rec.kind), s->rec.key, recorded_request(r, s, &a));

@@ -3,7 +3,7 @@
 # whatever it asks for; the divergence is shown with both requests; files are only read. INV-03 INV-04
 . "$(dirname "$0")/lib.bash"
 . "$(dirname "$0")/life.bash"
-plan 33
+plan 35
 cat >>"$dir/policy/life.yaml" <<Y
 ---
 server:
@@ -122,3 +122,9 @@ run=$(go one "[{\"attempt\":1,\"then\":[$(post shown1),{\"die\":1}],\"else\":[$(
 await "its end" is_final "$run"
 like "a divergence over masked arguments names them only" "$(run_reason "$run")" 'asks for tool ledger/post_invoice .*"invoiceNumber":"\*\*\*"'
 is "their values are not in it" "$(run_reason "$run" | grep -c -e hidden2 -e shown1)" 0
+run=$(go one "[$(post kept3),{\"twist\":[$(post hidden4)],\"else\":[{\"step\":\"tail\",\"value\":1}]}]")
+await "its end" is_final "$run"
+touch "$dir/out/twist"
+"$reeve" run replay "$run" --json >"$dir/report" 2>&1
+is "nor by the report of a replay" "$(jq -c .result "$dir/report" | grep -c -e hidden4 -e kept3)" 0
+like "which still has both requests" "$(jq -c .result.divergence "$dir/report")" "recorded.*asked|asked.*recorded"
