@@ -431,6 +431,9 @@ int broker_hold(struct run *r, const struct step_ask *q, struct err *err)
     if (n >= HELD_MAX)
         return err_set(err, E2BIG, "over %d requests at once while the journal is replayed",
                        HELD_MAX);
+    if (n && r->held_bytes + q->request.len > RUN_REQUESTS_BYTES_MAX)
+        return err_set(err, E2BIG, "requests of over %zu bytes at once while the journal is replayed",
+                       RUN_REQUESTS_BYTES_MAX);
     struct held_request *h = malloc(sizeof(*h) + q->key.len + q->request.len + id.len + 1);
     if (!h)
         return err_sys(err, ENOMEM, "hold a request");
@@ -442,6 +445,7 @@ int broker_hold(struct run *r, const struct step_ask *q, struct err *err)
         memcpy(h->bytes + q->key.len + q->request.len, id.ptr, id.len);
     *r->held_tail = h;
     r->held_tail = &h->next;
+    r->held_bytes += q->request.len;
     if (!ev_timer_is_set(r->grace))
         ev_timer_set(r->grace, GRACE_MS);
     return 0;
@@ -454,6 +458,7 @@ void broker_drop_held(struct run *r)
         free(h);
     }
     r->held = NULL;
+    r->held_bytes = 0;
     r->held_tail = &r->held;
 }
 
@@ -481,6 +486,7 @@ void broker_go_on(struct run *r)
     struct held_request *h = r->held;
     ev_timer_stop(r->grace);
     r->held = NULL;
+    r->held_bytes = 0;
     r->held_tail = &r->held;
     while (h) {
         struct held_request *next = h->next;

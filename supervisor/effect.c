@@ -11,6 +11,9 @@ int effect_new(struct run *r, const struct step_ask *q, struct step *s, struct e
 {
     if (r->rec.mode != RUN_REAL) /* whoever asks, and whatever else went wrong: nothing leaves */
         return err_set(err, EPERM, "a %s run lets nothing leave", run_mode_name(r->rec.mode));
+    size_t bytes = s ? s->request_len : q->request.len;
+    if (r->effects && r->effect_bytes + bytes > RUN_REQUESTS_BYTES_MAX)
+        return err_set(err, E2BIG, "calls of over %zu bytes are under way at once", RUN_REQUESTS_BYTES_MAX);
     struct effect *e = calloc(1, sizeof(*e));
     if (!e)
         return err_sys(err, ENOMEM, "run %" PRId64, r->rec.id);
@@ -20,6 +23,9 @@ int effect_new(struct run *r, const struct step_ask *q, struct step *s, struct e
     e->key = arena_str(&e->arena, s ? s->rec.key : q->key);
     e->request = arena_str(&e->arena, s ? (struct str){s->request, s->request_len} : q->request);
     e->id = !s && q->id ? arena_str(&e->arena, q->id->raw) : STR_NONE;
+    e->bytes = bytes;
+    r->effects++;
+    r->effect_bytes += bytes;
     r->users++;
     int rc = e->key.ptr && e->request.ptr ? 0 : err_sys(err, ENOMEM, "run %" PRId64, r->rec.id);
     if (rc >= 0)
@@ -40,6 +46,8 @@ int effect_new(struct run *r, const struct step_ask *q, struct step *s, struct e
 void effect_free(struct effect *e)
 {
     struct run *r = e->r;
+    r->effects--;
+    r->effect_bytes -= e->bytes;
     if (e->s) {
         e->s->live = false;
         e->s->effect = NULL;

@@ -19,6 +19,7 @@ struct effect {
     struct run *r;            /* held: the run stays in memory while an effect is under way */
     struct step *s;           /* NULL until the intent (or a gate, or a denial) is recorded */
     enum step_kind kind;
+    size_t bytes;             /* of the request, as counted for the run */
     struct arena arena;       /* what follows */
     struct str key, request, id;
     const struct json *parsed;

@@ -50,7 +50,7 @@ int offers_discover(void *ctx, struct wire *w, const struct wire_message *m, str
 
 int offers_initialize(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
 {
-    struct run *r = ctx;
+    (void)ctx;
     struct wire_out o;
     struct str asked;
     const char *version = versions[1];
@@ -59,7 +59,6 @@ int offers_initialize(void *ctx, struct wire *w, const struct wire_message *m, s
     for (size_t i = 1; i < ARRAY_LEN(versions); i++)
         if (str_is(asked, versions[i]))
             version = versions[i];
-    r->initialized = true;
     wire_result(w, &o, m->id);
     jout_m_cstr(&o.j, "protocolVersion", version);
     put_capabilities(&o.j);

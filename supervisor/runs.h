@@ -14,6 +14,10 @@
 struct travel;       /* of a dry run or a replay: travel.h */
 struct held_request; /* came while recorded steps are still to be asked for: see broker.c */
 
+/* What a worker may have kept in memory at once, of requests held and of effects under way (one is always allowed):
+ * without it, a flood of large calls would be the supervisor's end and not its own (INV-11). */
+#define RUN_REQUESTS_BYTES_MAX ((size_t)16 << 20)
+
 struct run {
     struct run *next;       /* in its bucket */
     struct reeved *rv;
@@ -32,9 +36,9 @@ struct run {
     bool begun;             /* run/begin was answered */
     bool ended;             /* run/end came: the worker is expected to leave */
     bool sequential;
-    bool initialized;       /* MCP handshake of the older era */
     size_t first_new;       /* steps in the journal when the attempt began: progress is beyond */
     struct held_request *held, **held_tail;
+    size_t held_bytes, effects, effect_bytes; /* of the worker's requests that are kept: see RUN_REQUESTS_BYTES_MAX */
     struct ev_timer *park;  /* what it waits for takes longer than a moment */
     struct ev_timer *due;   /* the earliest time-out of a step that a living worker waits for */
     struct ev_timer *clock; /* start-up and wall time, then the worker's leave */

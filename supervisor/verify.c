@@ -40,7 +40,7 @@ static void give_up(struct verify *v, const char *why)
     done(v);
 }
 
-static int put_outcome(struct verify *v, const struct json *reply, bool happened, struct buf *out, struct err *err)
+static int put_outcome(const struct json *reply, bool happened, struct buf *out, struct err *err)
 {
     struct jout j;
     const struct json *result = json_path(reply, "structuredContent.result");
@@ -51,7 +51,6 @@ static int put_outcome(struct verify *v, const struct json *reply, bool happened
         jout_m_json(&j, "result", json_is(result, JSON_OBJECT) ? result : reply);
     jout_object_end(&j);
     int e = jout_end(&j);
-    (void)v;
     return e < 0 ? err_sys(err, -e, "write what became of a call") : 0;
 }
 
@@ -60,7 +59,7 @@ static int answer(struct verify *v, const struct json *reply, bool happened, str
     struct buf outcome;
     struct str actor = arena_fmt(&v->arena, "tool/%.*s/%.*s", STR_FMT(v->server), STR_FMT(v->tool));
     buf_init(&outcome, 20u << 20);
-    int e = put_outcome(v, reply, happened, &outcome, err);
+    int e = put_outcome(reply, happened, &outcome, err);
     if (e >= 0)
         e = gate_answer(v->r, v->approval, actor, buf_str(&outcome), err);
     buf_release(&outcome);

@@ -250,7 +250,7 @@ int worker_start(struct run *r, struct err *err)
     for (size_t i = 0; i < q.file_count && r->rec.mode != RUN_REAL; i++)
         q.files[i].write = false;
     r->seen = 0;
-    r->begun = r->ended = r->sequential = r->initialized = false;
+    r->begun = r->ended = r->sequential = false;
     snprintf(r->key, sizeof(r->key), "run-%" PRId64 ".%d", r->rec.id, r->rec.attempt);
     q.key = str_of(r->key);
     q.uid_slot = UID_SLOT_RUNS + rv->next_uid_slot++ % (UID_SLOT_COUNT - UID_SLOT_RUNS);

@@ -66,12 +66,11 @@ static void put_tool(struct jout *j, const char *name)
 static void call(struct wire_out *o, const struct wire_message *m)
 {
     char key[128] = "";
-    struct str name = STR_NONE, text = STR_NONE;
+    struct str name = STR_NONE;
     struct err err = ERR_INIT;
     const struct json *k = json_get(json_get(m->params, "_meta"), "io.reeve/idempotencyKey");
     if (json_want_str(m->params, "name", &name, &err) < 0 || !k || str_copy(k->string, key, sizeof(key)) < 0)
         _exit(4);
-    (void)text;
     if (str_is(name, "pay")) {
         bool first = !has_line("died", "yes");
         if (first)
