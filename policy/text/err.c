@@ -78,16 +78,26 @@ int err_set(struct err *e, int number, const char *fmt, ...)
     return -number;
 }
 
+/* Never in the language of the place: what is logged is searched for. */
+static void describe(int number, char *text, size_t size)
+{
+#ifdef __GLIBC__
+    const char *what = strerrordesc_np(number);
+    (void)snprintf(text, size, ": %s: %s", err_name(number), what ? what : "unknown error");
+#else /* musl, of strict workers: it has no locales, and no names */
+    (void)snprintf(text, size, ": errno %d: %s", number, strerror(number));
+#endif
+}
+
 int err_sys(struct err *e, int number, const char *fmt, ...)
 {
     char text[ERR_TEXT_MAX], tail[128];
-    const char *what = strerrordesc_np(number);
     va_list ap;
     size_t len, tail_len;
 
     if (!e)
         return -number;
-    (void)snprintf(tail, sizeof(tail), ": %s: %s", err_name(number), what ? what : "unknown error");
+    describe(number, tail, sizeof(tail));
     tail_len = strlen(tail);
     /* The name of the error is the part that must survive the bound. */
     va_start(ap, fmt);
@@ -121,7 +131,11 @@ int err_wrap(struct err *e, const char *fmt, ...)
 
 const char *err_name(int number)
 {
+#ifdef __GLIBC__
     const char *name = number > 0 ? strerrorname_np(number) : NULL;
 
     return name ? name : "E?";
+#else
+    return number > 0 ? "errno" : "E?";
+#endif
 }

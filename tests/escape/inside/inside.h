@@ -17,6 +17,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef SYS_memfd_secret /* newer than the headers of musl */
+#define SYS_memfd_secret 447
+#endif
+
 /* An act returns 0 when it succeeded (the walls leak), -Exxx when it was refused, or: */
 #define HARMLESS 1000 /* done, and nothing was gained */
 
