@@ -89,6 +89,7 @@ struct workflow_limits {
     int64_t depth;         /* of children's children; default 3 */
     int64_t result_bytes;  /* default 1 MiB */
     int64_t message_bytes; /* of one message from the worker; default 4 MiB */
+    int64_t output_bytes;  /* that a worker may write to standard error in one attempt; default 16 MiB */
     struct house_resources worker;
 };
 

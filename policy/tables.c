@@ -201,6 +201,7 @@ static const struct bind_row limit_rows[] = {
     ROW("result", BIND_SIZE, struct workflow_limits, result_bytes, RANGE(MIB, KIB, 16 * MIB)),
     ROW("message", BIND_SIZE, struct workflow_limits, message_bytes,
         RANGE(4 * MIB, 64 * KIB, 16 * MIB)),
+    ROW("output", BIND_SIZE, struct workflow_limits, output_bytes, RANGE(16 * MIB, KIB, GIB)),
     RESOURCE_ROWS(struct workflow_limits, worker),
 };
 static const struct bind_table limit_table =

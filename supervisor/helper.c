@@ -11,6 +11,8 @@
 #define STEADY_MS      30000
 #define LINE_MAX_BYTES 2048
 #define LINES_MAX      2000 /* of one process's life: the rest is read and dropped */
+#define NOISE_A_SECOND \
+    (1u << 20) /* bytes that are read at most: who writes more waits for its pipe */
 
 struct helper {
     struct reeved *rv;
@@ -28,8 +30,10 @@ struct helper {
 struct noise {
     struct reeved *rv;
     struct ev_io *io;
+    struct ev_timer *pause;
     int fd;
-    int64_t run;
+    int64_t run, bytes, second_bytes;
+    int attempt; /* of the run */
     char who[64];
     int lines;
     size_t len;
@@ -54,9 +58,44 @@ static void noise_line(struct noise *n)
     n->len = 0;
 }
 
+static void noise_free(struct noise *n)
+{
+    ev_io_free(n->io);
+    ev_timer_free(n->pause);
+    fd_close(&n->fd);
+    free(n);
+}
+
+static void on_noise_pause(void *arg, struct ev_timer *t)
+{
+    (void)t;
+    struct noise *n = arg;
+    n->second_bytes = 0;
+    if (ev_io_set(n->io, EPOLLIN, NULL) < 0)
+        noise_free(n);
+}
+
+/* What floods is not worth our time: it is read slowly, and a run's worker may write so much and no
+ * more. */
+static int noise_bound(struct noise *n, ssize_t got)
+{
+    struct run *r = n->run ? run_find(n->rv, n->run) : NULL;
+    n->bytes += got;
+    n->second_bytes += got;
+    if (r && r->process && r->rec.attempt == n->attempt && !run_state_is_final(r->rec.state) &&
+        n->bytes > r->version->workflow.limits.output_bytes)
+        run_must_event(r, LIFE_REFUSED,
+                       "its worker wrote more to standard error than limits.output allows");
+    if (n->second_bytes <= NOISE_A_SECOND)
+        return 0;
+    int e = ev_io_set(n->io, 0, NULL);
+    return e < 0 ? e : ev_timer_set(n->pause, 1000);
+}
+
 static void on_noise(void *arg, struct ev_io *io, int fd, uint32_t events)
 {
     (void)events;
+    (void)io;
     struct noise *n = arg;
     char chunk[4096];
     ssize_t got = sys.read(fd, chunk, sizeof(chunk));
@@ -68,12 +107,10 @@ static void on_noise(void *arg, struct ev_io *io, int fd, uint32_t events)
         if (chunk[i] != '\n')
             n->line[n->len++] = chunk[i];
     }
-    if (got > 0)
+    if (got > 0 && noise_bound(n, got) >= 0)
         return;
     noise_line(n);
-    ev_io_free(io);
-    fd_close(&n->fd);
-    free(n);
+    noise_free(n);
 }
 
 void helper_watch_noise(struct reeved *rv, int fd, int64_t run, const char *who)
@@ -83,15 +120,19 @@ void helper_watch_noise(struct reeved *rv, int fd, int64_t run, const char *who)
         return;
     struct noise *n = calloc(1, sizeof(*n));
     if (n) {
-        *n = (struct noise){.rv = rv, .fd = fd, .run = run};
+        const struct run *r = run ? run_find(rv, run) : NULL;
+        *n = (struct noise){.rv = rv, .fd = fd, .run = run, .attempt = r ? r->rec.attempt : 0};
         snprintf(n->who, sizeof(n->who), "%s", who);
         if (fd_set_nonblock(fd, true, &err) >= 0 &&
+            ev_timer_new(rv->ev, on_noise_pause, n, &n->pause, &err) >= 0 &&
             ev_io_new(rv->ev, fd, EPOLLIN, on_noise, n, &n->io, &err) >= 0)
             return;
     }
     log_warn(&rv->log, "the standard error of %s is lost: %s", who, err.text);
-    free(n);
-    fd_close(&fd);
+    if (n)
+        noise_free(n); /* closes it */
+    else
+        fd_close(&fd);
 }
 
 /* ---- helpers

@@ -45,6 +45,7 @@ struct run {
     struct ev_timer *grace; /* of held requests */
     struct ev_timer *late;  /* writes out steps that were begun in memory and take long */
     char *walls;            /* a line for its log, not written yet */
+    char refused[72];       /* the system call that this attempt's worker was killed for; empty: none */
     int64_t log_lines;
     bool touched;           /* its counters are written before the next commit */
     bool steps_unsaved;     /* next_seq and steps follow from the journal: written with what comes next */

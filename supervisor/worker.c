@@ -135,7 +135,8 @@ static void on_closed(void *arg, struct wire *w, const struct err *why)
     run_put(r);
 }
 
-/* The trace names the walls of the run: their profile's self-test passed, or nothing would have started. */
+/* The trace names the walls of the run: their profile's self-test passed, or nothing would have
+ * started. */
 static void note_walls(struct run *r, const struct json *layers)
 {
     struct buf line;
@@ -161,8 +162,8 @@ static void on_started(void *arg, struct started *p, const struct started_info *
     if (!info) {
         r->process = NULL;
         queue_worker(r, -1);
-        /* INV-02: no walls, no run. What stood in the way may pass (a process limit, memory) or be mended: it is
-         * tried again like any attempt that failed, and given up like one. */
+        /* INV-02: no walls, no run. What stood in the way may pass (a process limit, memory) or be
+         * mended: it is tried again like any attempt that failed, and given up like one. */
         if (r->rec.state == RUN_STARTING)
             run_attempt_failed(r, LIFE_LOST, why->text);
         run_put(r);
@@ -190,14 +191,17 @@ static void on_exit_told(void *arg, struct started *p, const struct started_exit
 {
     (void)p;
     struct run *r = arg;
-    char how[PROC_EXIT_TEXT], text[PROC_EXIT_TEXT + 64];
+    char how[PROC_EXIT_TEXT], text[PROC_EXIT_TEXT + 160];
     r->users++;
     r->process = NULL;
     queue_worker(r, -1);
     forget_wire(r);
     proc_exit_text(&e->exit, how);
-    snprintf(text, sizeof(text), "the worker %s%s", how,
-             e->oom ? " (out of memory: limits.memory)" : "");
+    if (r->refused[0])
+        snprintf(text, sizeof(text), "the worker was killed: its walls refuse %s", r->refused);
+    else
+        snprintf(text, sizeof(text), "the worker %s%s", how,
+                 e->oom ? " (out of memory: limits.memory)" : "");
     if (r->rec.state == RUN_RUNNING || r->rec.state == RUN_STARTING) {
         forget_attempt(r);
         run_log(r, LOG_LEVEL_WARN, "worker", str_of(text));
@@ -205,6 +209,20 @@ static void on_exit_told(void *arg, struct started *p, const struct started_exit
     }
     runs_schedule(r->rv);
     run_put(r);
+}
+
+/* One refused call may be a program's mistake: the attempt fails, and its reason names the call.
+ * Who goes on trying is looking for a way out: the run ends, and no other attempt gets to try more.
+ */
+static void killed_for(struct run *r, struct str call, bool is_probing)
+{
+    char text[ERR_TEXT_MAX];
+    snprintf(r->refused, sizeof(r->refused), "%.*s", STR_FMT(str_slice(call, 0, 64)));
+    if (!is_probing || run_state_is_final(r->rec.state))
+        return;
+    snprintf(text, sizeof(text),
+             "the worker was ended: it kept trying what its walls refuse (last %s)", r->refused);
+    run_must_event(r, LIFE_REFUSED, text);
 }
 
 static void on_denied(void *arg, struct started *p, struct str call, const struct json *details)
@@ -218,6 +236,9 @@ static void on_denied(void *arg, struct started *p, struct str call, const struc
         buf_fmt(&line, " %.*s", STR_FMT(details->raw));
     run_log(r, LOG_LEVEL_WARN, "walls", buf_str(&line));
     buf_release(&line);
+    const struct json *answer = json_get(details, "answer");
+    if (json_is(answer, JSON_STRING) && str_starts(answer->string, STR("killed")))
+        killed_for(r, call, str_is(answer->string, "killed: repeated probing"));
 }
 
 void worker_prestart(struct reeved *rv)
@@ -251,6 +272,7 @@ int worker_start(struct run *r, struct err *err)
         q.files[i].write = false;
     r->seen = 0;
     r->begun = r->ended = r->sequential = false;
+    r->refused[0] = '\0';
     snprintf(r->key, sizeof(r->key), "run-%" PRId64 ".%d", r->rec.id, r->rec.attempt);
     q.key = str_of(r->key);
     q.uid_slot = UID_SLOT_RUNS + rv->next_uid_slot++ % (UID_SLOT_COUNT - UID_SLOT_RUNS);

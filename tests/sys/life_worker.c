@@ -5,7 +5,8 @@
  *   {"call": METHOD, "params": {...}}   a request; its result, or {"error": code}, goes into the
  * run's result
  *   {"all": [{"call"...}...]}           several at once
- *   {"step": KEY, "value": V}           a named step, its value in the result; done anew, it leaves a line in /out/done
+ *   {"step": KEY, "value": V}           a named step, its value in the result; done anew, it leaves
+ * a line in /out/done
  *   {"repeat": N, "step": KEY, "save": M}  N steps KEY-1.., with a checkpoint after each M
  *   {"die": N}                          ends without a word in the first N attempts
  *   {"fail": TEXT, "retryable"?: bool, "attempts"?: N}   ends with an error (in the first N
@@ -15,9 +16,12 @@
  *   {"twist": [op...], "else": [op...]}  by whether there is a file /out/twist: what no worker
  * should do
  *   {"hang": true}   {"big": BYTES}     never comes back; a result of so many bytes
+ *   {"probe": NUMBER, "times": N}       makes that system call N times, with arguments 1 2 3 4 5 6
+ *   {"noise": BYTES}                    writes so much to standard error
  */
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "worker/reeve.h"
@@ -105,7 +109,8 @@ static int step(struct life *l, struct str key, struct str value, bool kept, str
         leave_line(line);
         rc = reeve_step_end(l->r, &s, value, err);
     }
-    if (rc >= 0 && kept) /* the value is the same, recorded or new: a worker is to be deterministic */
+    if (rc >= 0 &&
+        kept) /* the value is the same, recorded or new: a worker is to be deterministic */
         keep_text(l, a.value && rc == 1 ? a.value->raw : value);
     reeve_answer_release(&a);
     return rc;
@@ -157,6 +162,26 @@ static int big(struct life *l, int64_t size)
     return buf_status(&l->got);
 }
 
+static int probe(const struct json *o, int64_t number, struct err *err)
+{
+    int64_t times = 1;
+    int rc = json_i64_or(o, "times", 1, &times, err);
+    for (int64_t i = 0; rc >= 0 && i < times; i++)
+        (void)syscall((long)number, 1, 2, 3, 4, 5, 6);
+    return rc;
+}
+
+static int noise(int64_t size)
+{
+    char line[1024];
+    memset(line, 'n', sizeof(line));
+    line[sizeof(line) - 1] = '\n';
+    for (int64_t left = size; left > 0; left -= (int64_t)sizeof(line))
+        if (write(2, line, sizeof(line)) < 0)
+            return -EIO;
+    return 0;
+}
+
 static int op(struct life *l, const struct json *o, struct err *err)
 {
     const struct json *v;
@@ -182,6 +207,10 @@ static int op(struct life *l, const struct json *o, struct err *err)
         return ops(l, access("/out/twist", F_OK) == 0 ? v : json_get(o, "else"), err);
     if ((v = json_get(o, "big")))
         return big(l, v->integer);
+    if ((v = json_get(o, "probe")))
+        return probe(o, v->integer, err);
+    if ((v = json_get(o, "noise")))
+        return noise(v->integer);
     while (json_get(o, "hang"))
         (void)poll(NULL, 0, -1);
     return err_set(err, EINVAL, "no such op: %.*s", STR_FMT(str_slice(o->raw, 0, 100)));
