@@ -85,7 +85,23 @@ static bool uses_server(const struct workflow *w, const struct server *s)
     return false;
 }
 
-static int put_plain(const struct house *h, const struct workflow *w, struct buf *out)
+static void put_files(struct jout *j, const struct version_file *files, size_t n)
+{
+    char hex[DIGEST_HEX];
+    jout_name(j, "content");
+    jout_array(j);
+    for (size_t i = 0; i < n; i++) {
+        digest_hex(&files[i].digest, hex);
+        jout_object(j);
+        jout_m_str(j, "path", files[i].path);
+        jout_m_cstr(j, "sha256", hex);
+        jout_object_end(j);
+    }
+    jout_array_end(j);
+}
+
+static int put_plain(const struct house *h, const struct workflow *w,
+                     const struct version_file *files, size_t n, struct buf *out)
 {
     struct jout j;
     const struct model *m = w->is_agent ? house_model(h, w->agent.model) : NULL;
@@ -102,6 +118,8 @@ static int put_plain(const struct house *h, const struct workflow *w, struct buf
             put_object(&j, NULL, &tables_server, &h->servers[i]);
     }
     jout_array_end(&j);
+    if (n > 0)
+        put_files(&j, files, n);
     jout_object_end(&j);
     return jout_end(&j);
 }
@@ -109,9 +127,16 @@ static int put_plain(const struct house *h, const struct workflow *w, struct buf
 int version_put(const struct house *h, const struct workflow *w, struct buf *out,
                 struct digest *ret, struct err *err)
 {
+    return version_put_files(h, w, NULL, 0, out, ret, err);
+}
+
+int version_put_files(const struct house *h, const struct workflow *w,
+                      const struct version_file *files, size_t n, struct buf *out,
+                      struct digest *ret, struct err *err)
+{
     struct buf plain;
     buf_init(&plain, TEXT_MAX);
-    int rc = put_plain(h, w, &plain);
+    int rc = put_plain(h, w, files, n, &plain);
     if (rc < 0)
         rc = err_set(err, -rc, "workflow \"%.*s\" cannot be written", STR_FMT(w->name));
     else
@@ -157,6 +182,24 @@ static int read_tree(struct box *box, struct bind *b, const struct yaml *root, s
     return rc < 0 ? err_set(err, -rc, "out of memory") : 0;
 }
 
+static int read_files(struct box *box, const struct json *list, struct err *err)
+{
+    size_t n = json_is(list, JSON_ARRAY) ? list->array.count : 0;
+    struct version_file *files = ARENA_ARRAY(&box->arena, MAX(n, 1), struct version_file);
+    if (!files)
+        return err_set(err, ENOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        struct str hex;
+        if (json_want_str(&list->array.items[i], "path", &files[i].path, err) < 0 ||
+            json_want_str(&list->array.items[i], "sha256", &hex, err) < 0 ||
+            digest_parse(hex, &files[i].digest) < 0)
+            return err_set(err, EBADMSG, "workflow version: content is not what it should be");
+    }
+    box->version.files = files;
+    box->version.file_count = n;
+    return 0;
+}
+
 static int digest_parts(struct box *box, struct err *err)
 {
     int rc = 0;
@@ -189,6 +232,8 @@ static int fill(struct box *box, struct str text, struct diags *d, struct err *e
         return err_set(err, ENOMEM, "out of memory");
     struct bind b = {.arena = &box->arena, .diags = d, .file = (size_t)file};
     rc = read_tree(box, &b, root, err);
+    if (rc >= 0)
+        rc = read_files(box, json_get(v, "content"), err);
     if (rc < 0)
         return rc;
     if (b.status < 0 || d->failed)

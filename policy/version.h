@@ -1,6 +1,6 @@
 /*
  * version.h: one version of a workflow: all it is made of (the workflow, its model route, the servers of its
- * tools), as canonical JSON with its digest. A run keeps the version that it began with, whatever the files say
+ * tools, the bytes of its program), as canonical JSON with its digest. A run keeps the version that it began with, whatever the files say
  * later.
  */
 #ifndef REEVE_POLICY_VERSION_H
@@ -8,17 +8,27 @@
 
 #include "policy/house.h"
 
+struct version_file { /* of its worker's program: content.h */
+    struct str path;
+    struct digest digest; /* zeros: it could not be read */
+};
+
 struct version {
     struct workflow workflow;
     const struct model *model; /* NULL when a program without a route runs */
     const struct server *servers;
     size_t server_count;
+    const struct version_file *files;
+    size_t file_count;
     struct digest digest; /* SHA-256 of the canonical text */
 };
 
 /* Appends the canonical text of w (a workflow of h) and gives its digest. */
 int version_put(const struct house *h, const struct workflow *w, struct buf *out, struct digest *ret,
                 struct err *err) NODISCARD;
+/* The same with the bytes of its program. */
+int version_put_files(const struct house *h, const struct workflow *w, const struct version_file *files, size_t n,
+                      struct buf *out, struct digest *ret, struct err *err) NODISCARD;
 /* From such text, which is our own and still checked: -EBADMSG with what is wrong. Free with version_free. */
 int version_parse(struct str json, struct version **ret, struct err *err) NODISCARD;
 void version_free(struct version *v);

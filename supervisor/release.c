@@ -4,26 +4,39 @@
  */
 #include "supervisor/release.h"
 
+#include "policy/content.h"
 #include "supervisor/audit.h"
 
 #define VERSION_TEXT_MAX (16u << 20)
 #define ROW_BYTES        (1u << 20)
 
+#define SEEN_MAX 16
+
 struct release {
     struct digest installed;
+    struct digest stamp;    /* of its program when `installed` was made */
     struct version *pinned; /* or NULL */
+};
+
+struct seen { /* programs whose bytes were read of late */
+    struct digest stamp;
+    struct content content;
 };
 
 struct releases { /* in the order of the house's workflows */
     const struct house *house;
     struct release *items;
     size_t count;
+    struct seen *seen[SEEN_MAX];
+    size_t seen_next;
 };
 
 static void releases_free(struct releases *s)
 {
     for (size_t i = 0; s && i < s->count; i++)
         version_free(s->items[i].pinned);
+    for (size_t i = 0; s && i < SEEN_MAX; i++)
+        free(s->seen[i]);
     if (s)
         free(s->items);
     free(s);
@@ -52,14 +65,34 @@ const struct digest *release_digest(const struct reeved *rv, const struct workfl
 /* ---- installing --------------------------------------------------------------------------------
  */
 
-static int keep_text(struct reeved *rv, const struct house *h, const struct workflow *w,
-                     struct digest *ret, struct err *err)
+/* Read anew only when the stamp is one that was not seen. */
+static const struct content *content_of(struct releases *s, const struct workflow *w,
+                                        struct digest *ret_stamp)
+{
+    content_stamp(w, ret_stamp);
+    for (size_t i = 0; i < SEEN_MAX; i++)
+        if (s->seen[i] && digest_eq(&s->seen[i]->stamp, ret_stamp))
+            return &s->seen[i]->content;
+    struct seen **at = &s->seen[s->seen_next++ % SEEN_MAX];
+    if (!*at && !(*at = calloc(1, sizeof(**at))))
+        return NULL;
+    (*at)->stamp = *ret_stamp;
+    content_read(w, &(*at)->content);
+    return &(*at)->content;
+}
+
+static int keep_text(struct reeved *rv, struct releases *s, const struct workflow *w,
+                     struct release *r, struct err *err)
 {
     struct buf text;
+    const struct content *c = content_of(s, w, &r->stamp);
+    if (!c)
+        return err_sys(err, ENOMEM, "look at a program");
     buf_init(&text, VERSION_TEXT_MAX);
-    int e = version_put(h, w, &text, ret, err);
+    int e = version_put_files(s->house, w, c->files, c->count, &text, &r->installed, err);
     if (e >= 0)
-        e = store_version_put(rv->store, ret, w->name, buf_str(&text), reeved_now(rv), err);
+        e = store_version_put(rv->store, &r->installed, w->name, buf_str(&text), reeved_now(rv),
+                              err);
     buf_release(&text);
     return e;
 }
@@ -172,7 +205,7 @@ int release_install(struct reeved *rv, const struct house *h, struct err *err)
     *s = (struct releases){.house = h, .items = items, .count = h->workflow_count};
     int e = 0;
     for (size_t i = 0; e >= 0 && i < s->count; i++) {
-        e = keep_text(rv, h, &h->workflows[i], &items[i].installed, err);
+        e = keep_text(rv, s, &h->workflows[i], &items[i], err);
         if (e >= 0)
             e = install_one(rv, &h->workflows[i], &items[i], err);
     }
@@ -185,6 +218,37 @@ int release_install(struct reeved *rv, const struct house *h, struct err *err)
     releases_free(rv->releases);
     rv->releases = s;
     return 0;
+}
+
+int release_look(struct reeved *rv, const struct workflow *w, struct err *err)
+{
+    struct release *r = release_of(rv, w);
+    struct digest stamp, before = r->installed;
+    if (!w->is_program || r->pinned)
+        return 0;
+    content_stamp(w, &stamp);
+    if (digest_eq(&stamp, &r->stamp))
+        return 0;
+    int e = keep_text(rv, rv->releases, w, r, err);
+    if (e < 0 || digest_eq(&before, &r->installed))
+        return e;
+    log_info(&rv->log, "workflow %.*s: its program on disk changed, which makes another version",
+             STR_FMT(w->name));
+    return install_one(rv, w, r, err);
+}
+
+bool release_is_changed(struct reeved *rv, const struct version *v, char *text, size_t size)
+{
+    struct digest stamp;
+    if (!v->file_count)
+        return false;
+    const struct content *c = content_of(rv->releases, &v->workflow, &stamp);
+    const struct version_file *f =
+        c ? content_differs(v->files, v->file_count, c->files, c->count) : NULL;
+    if (f)
+        snprintf(text, size, "%.*s has other bytes than when that version was made",
+                 STR_FMT(f->path));
+    return f != NULL;
 }
 
 /* ---- rollback ----------------------------------------------------------------------------------
@@ -265,13 +329,14 @@ int release_rollback(struct reeved *rv, struct str workflow, struct str version,
         return e == -EBADMSG
                    ? err_set(err, EINVAL, "this program cannot run that version: %s", err->text)
                    : e;
-    if (!str_eq(v->workflow.tenant, w->tenant)) {
+    char changed[1200];
+    if (!str_eq(v->workflow.tenant, w->tenant))
         e = err_set(err, EINVAL, "that version is of tenant %.*s, not %.*s",
                     STR_FMT(v->workflow.tenant), STR_FMT(w->tenant));
-        version_free(v);
-        return e;
-    }
-    e = pin(rv, w, v, who, err);
+    else if (release_is_changed(rv, v, changed, sizeof(changed)))
+        e = err_set(err, EINVAL, "%s: put that file back first", changed);
+    else
+        e = pin(rv, w, v, who, err);
     if (e < 0)
         version_free(v);
     return e;

@@ -9,6 +9,7 @@
 #include "supervisor/broker.h"
 #include "supervisor/effect.h"
 #include "supervisor/queue.h"
+#include "supervisor/release.h"
 #include "supervisor/switches.h"
 #include "supervisor/travel.h"
 #include "supervisor/waits.h"
@@ -245,6 +246,14 @@ void run_log(struct run *r, enum log_level level, const char *unit, struct str t
 /* ---- events of life
  * ------------------------------------------------------------------------------ */
 
+/* A run keeps its version, but the host keeps one file of a name: who looks into it later is told. */
+static void note_program(struct run *r)
+{
+    char text[1200];
+    if (release_is_changed(r->rv, r->version, text, sizeof(text)))
+        run_log(r, LOG_LEVEL_WARN, "version", str_of(text));
+}
+
 static int do_start(struct run *r, struct err *err)
 {
     r->rec.attempt++;
@@ -252,6 +261,7 @@ static int do_start(struct run *r, struct err *err)
     r->rec.wake_ms = 0;
     if (!r->rec.started_ms)
         r->rec.started_ms = reeved_now(r->rv);
+    note_program(r);
     return worker_start(r, err);
 }
 

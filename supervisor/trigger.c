@@ -234,6 +234,17 @@ static int has_room(struct reeved *rv, const struct trigger *t, const struct sto
     return e;
 }
 
+/* Before the mark: what is found stays, whatever becomes of the event. */
+static int look_at_programs(struct reeved *rv, const struct trigger *t,
+                            const struct store_event *ev, struct err *err)
+{
+    int e = 0;
+    for (size_t i = 0; e >= 0 && i < rv->house->workflow_count; i++)
+        if (starts(t, &rv->house->workflows[i], ev))
+            e = release_look(rv, &rv->house->workflows[i], err);
+    return e;
+}
+
 /* What the first one did: its sender may have died before it heard. */
 struct runs_of {
     int64_t event;
@@ -248,8 +259,8 @@ static int on_run(void *arg, const struct store_run *r)
     return 0;
 }
 
-/* The event with the runs that it starts, or neither: one that was recorded alone would be a duplicate when
- * its sender tries again, and start nothing. */
+/* The event with the runs that it starts, or neither: one that was recorded alone would be a
+ * duplicate when its sender tries again, and start nothing. */
 static int add_event(struct reeved *rv, const struct trigger *t, struct store_event *ev,
                      struct trigger_result *ret, struct err *err)
 {
@@ -262,7 +273,8 @@ static int add_event(struct reeved *rv, const struct trigger *t, struct store_ev
     ev->id = q.event = ret->event;
     if (e >= 0 && ret->duplicate)
         e = store_runs_of_event(rv->store, ret->event, on_run, &q, err);
-    /* One that started nothing before, because policy denied it then, is not lost for its sender. */
+    /* One that started nothing before, because policy denied it then, is not lost for its sender.
+     */
     if (e >= 0 && !ret->run_count)
         e = start_all(rv, t, ev, ret, err);
     if (e >= 0)
@@ -289,6 +301,8 @@ int trigger_accept(struct reeved *rv, const struct trigger *t, struct trigger_re
     int e = store_event_find(rv->store, ev.source, ev.event_id, &ret->event, err);
     if (e == 0)
         e = has_room(rv, t, &ev, ret, err);
+    if (e >= 0)
+        e = look_at_programs(rv, t, &ev, err);
     if (e >= 0)
         e = add_event(rv, t, &ev, ret, err);
     if (e < 0 || ret->duplicate || t->parent)

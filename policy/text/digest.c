@@ -38,6 +38,29 @@ struct digest digest_of(struct str s)
     return finish(&ctx);
 }
 
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(((struct digest_stream *)0)->room),
+               "room for the state");
+
+static SHA256_CTX *state_of(struct digest_stream *s)
+{
+    return (SHA256_CTX *)(void *)s->room;
+}
+
+void digest_begin(struct digest_stream *s)
+{
+    SHA256_Init(state_of(s));
+}
+
+void digest_add(struct digest_stream *s, struct str piece)
+{
+    update(state_of(s), piece);
+}
+
+struct digest digest_end(struct digest_stream *s)
+{
+    return finish(state_of(s));
+}
+
 struct digest digest_of_parts(const struct str *parts, size_t n)
 {
     SHA256_CTX ctx;

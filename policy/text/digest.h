@@ -14,6 +14,13 @@ struct digest {
 };
 
 struct digest digest_of(struct str s);
+/* The same of a text that comes in pieces. */
+struct digest_stream {
+    _Alignas(8) unsigned char room[160];
+};
+void digest_begin(struct digest_stream *s);
+void digest_add(struct digest_stream *s, struct str piece);
+struct digest digest_end(struct digest_stream *s);
 /* Several parts, each with its length in front (u64 little-endian), so that no two lists of parts
  * collide by moving a boundary. */
 struct digest digest_of_parts(const struct str *parts, size_t n);

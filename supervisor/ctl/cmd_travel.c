@@ -100,13 +100,11 @@ static bool is_over(const struct json *run)
            str_is(s, "dead");
 }
 
-int cmd_run_replay(struct ctl *c)
+int ctl_replay(struct ctl *c, int64_t origin, const struct json **ret_run)
 {
     const struct json *answer, *run = NULL;
-    int64_t origin, replay = 0;
-    int code = ctl_id(c, 0, "RUN", &origin);
-    if (!code)
-        code = post(c, "{}", &answer, &replay, origin, "replay");
+    int64_t replay = 0;
+    int code = post(c, "{}", &answer, &replay, origin, "replay");
     for (int i = 0; !code && i < TRIES_MAX; i++) {
         code = ctl_get(c, &run, "/v1/runs/%" PRId64, replay);
         if (code || is_over(run))
@@ -117,6 +115,19 @@ int cmd_run_replay(struct ctl *c)
         return code;
     if (!run || !is_over(run))
         return ctl_fail(c, CTL_FAILED, "run %" PRId64 ", the replay, has not ended yet", replay);
+    *ret_run = run;
+    return CTL_GOOD;
+}
+
+int cmd_run_replay(struct ctl *c)
+{
+    const struct json *run;
+    int64_t origin;
+    int code = ctl_id(c, 0, "RUN", &origin);
+    if (!code)
+        code = ctl_replay(c, origin, &run);
+    if (code)
+        return code;
     if (c->json)
         ctl_put_json(c, run);
     else

@@ -2,6 +2,7 @@
  * cmd_upgrade.c: reeve upgrade check: which runs would not go on under the installed versions, or
  * under those that the files of a directory make. Runs in reeve; asks, changes nothing.
  */
+#include "policy/content.h"
 #include "supervisor/ctl/commands.h"
 #include "supervisor/ctl/ctl.h"
 #include "supervisor/ctl/upgrade.h"
@@ -23,6 +24,7 @@ struct checking {
     const char *workflow;
     struct str installed; /* digest of the one to check against; empty: gone */
     struct version *to;
+    struct content now; /* the program of `to`, as it is on this host */
     int64_t runs, same, good, bad;
     struct jout json;
     int code;
@@ -66,10 +68,12 @@ static int version_of_files(struct checking *k, const struct workflow *w)
     struct ctl *c = k->c;
     struct buf text;
     struct digest d;
+    struct content now;
     struct err err = ERR_INIT;
     char hex[DIGEST_HEX];
     buf_init(&text, 16u << 20);
-    int code = version_put(k->house, w, &text, &d, &err) < 0
+    content_read(w, &now);
+    int code = version_put_files(k->house, w, now.files, now.count, &text, &d, &err) < 0
                    ? ctl_fail_err(c, CTL_FAILED, &err)
                    : parse_version(c, buf_str(&text), &k->to);
     buf_release(&text);
@@ -184,6 +188,24 @@ static void put_verdict(struct checking *k, const struct json *run, bool goes, s
     }
 }
 
+/* What other bytes of its program mean for a run, only executing them tells: so it is replayed,
+ * without any effect, and the report decides. */
+static void try_program(struct checking *k, int64_t run, const struct version *from,
+                        struct buf *why)
+{
+    const struct json *replay;
+    const struct version_file *f =
+        content_differs(from->files, from->file_count, k->now.files, k->now.count);
+    if (!f || (k->code = ctl_replay(k->c, run, &replay)))
+        return;
+    const struct json *report = json_get(replay, "result");
+    if (!show_bool(report, "same"))
+        buf_fmt(why, "%.*s has other bytes, and a replay does not go the same way: %.*s",
+                STR_FMT(f->path),
+                STR_FMT(show_str(report, "end").len ? show_str(report, "end")
+                                                    : show_str(replay, "reason")));
+}
+
 static void check_run(void *arg, const struct json *run)
 {
     struct checking *k = arg;
@@ -194,22 +216,28 @@ static void check_run(void *arg, const struct json *run)
     if (k->code)
         return;
     k->runs++;
-    if (str_eq(version, k->installed)) {
-        k->same++;
-        return;
-    }
     if (!k->to) {
         put_verdict(k, run, false, STR("the workflow is gone from the files"));
         return;
     }
     struct version *from = version_of(k, version);
-    if (!from || (k->code = read_steps(c, show_i64(run, "run"), &s))) {
+    if (!from)
+        return;
+    if (str_eq(version, k->installed) &&
+        !content_differs(from->files, from->file_count, k->now.files, k->now.count)) {
+        k->same++;
+        return;
+    }
+    if ((k->code = read_steps(c, show_i64(run, "run"), &s))) {
         free(s.items);
         return;
     }
     buf_init(&why, 1u << 20);
     upgrade_why(from, k->to, s.items, s.count, &why);
-    put_verdict(k, run, why.len == 0, str_slice(buf_str(&why), 0, WHY_MAX));
+    if (!why.len && s.count)
+        try_program(k, show_i64(run, "run"), from, &why);
+    if (!k->code)
+        put_verdict(k, run, why.len == 0, str_slice(buf_str(&why), 0, WHY_MAX));
     buf_release(&why);
     free(s.items);
 }
@@ -221,6 +249,8 @@ static int check_workflow(struct checking *k)
     char cursor[64] = "";
     k->to = NULL;
     int code = find_target(k);
+    if (k->to)
+        content_read(&k->to->workflow, &k->now);
     while (!code && !k->code) {
         code = ctl_get(k->c, &answer, "/v1/runs?state=live&limit=500&workflow=%s%s%s", k->workflow,
                        cursor[0] ? "&cursor=" : "", cursor);

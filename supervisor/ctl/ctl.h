@@ -87,6 +87,8 @@ int ctl_read_file(struct ctl *c, const char *path, size_t max, char **ret, size_
 struct house;
 int ctl_load_house(struct ctl *c, const char *dir, struct house **ret);
 
+/* Starts a replay of a run and waits for its end; an exit code. Its report is "result" of what comes back. */
+int ctl_replay(struct ctl *c, int64_t origin, const struct json **ret_run);
 /* Follows a run until its end; an exit code. */
 int ctl_follow(struct ctl *c, int64_t run);
 void ctl_put_usage(const struct command *cmd, const struct style *s, struct buf *out);
