@@ -147,6 +147,15 @@ bool cgroup_leaf_had_oom(const struct cgroup_leaf *l)
     return false;
 }
 
+int64_t cgroup_leaf_cpu_us(const struct cgroup_leaf *l)
+{
+    char text[1024];
+
+    if (l->unified < 0 || cgroup_file_read(l->unified, "cpu.stat", text, sizeof(text)) <= 0)
+        return -1;
+    return (int64_t)MIN(cgroup_file_number(text, "usage_usec"), (uint64_t)INT64_MAX);
+}
+
 int cgroup_leaf_remove(const struct cgroup_host *h, struct cgroup_leaf *l)
 {
     const int hosts[] = {h->unified, h->memory, h->pids};

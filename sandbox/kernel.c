@@ -80,6 +80,22 @@ int kernel_rlimit(int which, uint64_t soft, uint64_t hard)
     return CALL4(SYS_prlimit64, 0, which, (uintptr_t)limit, 0);
 }
 
+int kernel_rlimit_of(pid_t pid, int which, uint64_t soft, uint64_t hard)
+{
+    uint64_t limit[2] = {soft, hard};
+
+    return CALL4(SYS_prlimit64, pid, which, (uintptr_t)limit, 0);
+}
+
+int64_t kernel_cpu_us(pid_t pid)
+{
+    struct timespec t;
+    /* clock_getcpuclockid(3), without asking twice whether it is there */
+    int rc = CALL2(SYS_clock_gettime, (int)(~(unsigned)pid << 3 | 2), (uintptr_t)&t);
+
+    return rc < 0 ? rc : (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 int kernel_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable)
 {
     struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};

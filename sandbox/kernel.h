@@ -43,6 +43,9 @@ int kernel_prctl(int option, unsigned long a, unsigned long b, unsigned long c, 
 int kernel_setns(int fd, int type);
 int kernel_unshare(uint64_t flags);
 int kernel_rlimit(int which, uint64_t soft, uint64_t hard);
+/* Of a child that is not reaped yet: its limit; the CPU time of all its threads, -Exxx. */
+int kernel_rlimit_of(pid_t pid, int which, uint64_t soft, uint64_t hard);
+int64_t kernel_cpu_us(pid_t pid);
 /* All three sets of the caller to the given bits. */
 int kernel_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 int kernel_capget(uint64_t *ret_effective, uint64_t *ret_permitted, uint64_t *ret_inheritable);

@@ -188,6 +188,7 @@ static int on_exited(void *ctx, struct wire *w UNUSED, const struct wire_message
                  .user_us = number_of(m->params, "userUs"),
                  .system_us = number_of(m->params, "systemUs"),
                  .max_rss_bytes = number_of(m->params, "maxRssBytes")},
+        .wait_us = number_of(m->params, "waitUs"),
         .oom = oom,
     };
     tell_exit(p, &e);
@@ -358,7 +359,7 @@ int spawner_start(struct spawner *s, const struct start_request *r,
 static void on_prestart_reply(void *arg UNUSED, struct wire *w UNUSED,
                               const struct wire_message *m UNUSED)
 {
-    /* Refused or not: starts work all the same, only not as fast. reeve-spawn logs why. */
+    /* reeve-spawn logs why not. */
 }
 
 int spawner_prestart(struct spawner *s, const struct start_request *r, unsigned count,
@@ -371,12 +372,24 @@ int spawner_prestart(struct spawner *s, const struct start_request *r, unsigned 
     if (s->lost)
         return err_set(err, EPIPE, "reeve-spawn is gone");
     request.key = STR("warm");
+    request.uid_slot = UID_SLOT_RUNS; /* reeve-spawn gives each one of its own */
     rc = wire_call_begin(s->wire, &o, "process/prestart");
     if (rc < 0)
         return err_sys(err, -rc, "process/prestart");
     jout_m_i64(&o.j, "count", count);
     start_put(&o.j, &request);
     return wire_call_end(s->wire, &o, 0, on_prestart_reply, NULL, NULL, err);
+}
+
+int spawner_prestop(struct spawner *s, struct err *err)
+{
+    struct wire_out o;
+    int rc;
+
+    if (s->lost)
+        return err_set(err, EPIPE, "reeve-spawn is gone");
+    rc = wire_notify(s->wire, &o, "process/prestop");
+    return rc < 0 ? err_sys(err, -rc, "process/prestop") : wire_end(s->wire, &o, err);
 }
 
 void spawner_kill(struct started *p)

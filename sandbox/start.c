@@ -123,6 +123,50 @@ void start_put(struct jout *j, const struct start_request *r)
     jout_m_i64(j, "uidSlot", (int64_t)r->uid_slot);
 }
 
+/* ---- comparing ---------------------------------------------------------------------------------
+ */
+
+static bool same_argv(const struct start_request *a, const struct start_request *b)
+{
+    if (a->argc != b->argc)
+        return false;
+    for (size_t i = 0; i < a->argc; i++)
+        if (!str_eq(a->argv[i], b->argv[i]))
+            return false;
+    return true;
+}
+
+static bool same_env(const struct start_request *a, const struct start_request *b)
+{
+    if (a->env_count != b->env_count)
+        return false;
+    for (size_t i = 0; i < a->env_count; i++)
+        if (!str_eq(a->env[i].name, b->env[i].name) || !str_eq(a->env[i].value, b->env[i].value))
+            return false;
+    return true;
+}
+
+static bool same_files(const struct start_request *a, const struct start_request *b)
+{
+    if (a->file_count != b->file_count)
+        return false;
+    for (size_t i = 0; i < a->file_count; i++)
+        if (!str_eq(a->files[i].path, b->files[i].path) ||
+            !str_eq(a->files[i].at, b->files[i].at) || a->files[i].write != b->files[i].write)
+            return false;
+    return true;
+}
+
+bool start_is_same(const struct start_request *a, const struct start_request *b)
+{
+    return a->profile == b->profile && a->base == b->base && str_eq(a->program, b->program) &&
+           same_argv(a, b) && same_env(a, b) && same_files(a, b) &&
+           memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 && a->stdio == b->stdio &&
+           a->stderr_pipe == b->stderr_pipe && a->channel == b->channel &&
+           a->network == b->network && a->may_pass == b->may_pass && a->secret_count == 0 &&
+           b->secret_count == 0 && a->pass_fd < 0 && b->pass_fd < 0;
+}
+
 /* ---- parsing -----------------------------------------------------------------------------------
  */
 

@@ -9,11 +9,14 @@
  *   process/start   {key, profile, program, argv[], env{}, secrets[{name,file,as}], files[{path,at,write}],
  *                    limits{...}, channel, stdio, uid_slot}
  *       -> {pid, layers[...]} and descriptors: pidfd, then the channel's end, then stdio ends
- *   process/prestart {count, ...process/start of profile strict} -> {}   so many workers wait behind finished
- *                    walls; a process/start that asks for the same program, argv, env and limits is given
- *                    one at once, for good. Replaces what was asked before; count 0 ends it
+ *   process/prestart {count, ...process/start of a worker, without secrets} -> {}   so many workers wait behind
+ *                    finished walls; a process/start that asks for the same (all but key and uidSlot) is
+ *                    given one at once, for good. Replaces the count that was asked for before for the
+ *                    same; count 0 ends it. At most START_WARM_MAX in all
+ *   process/prestop  {} -> {}            none wait any more
  *   process/kill    {key} -> {}            kills all of it (cgroup.kill, pid namespace)
- *   process/exited  {key, signal, code, userUs, systemUs, maxRssBytes, oom}         notification
+ *   process/exited  {key, signal, code, userUs, systemUs, waitUs, maxRssBytes, oom}   notification; waitUs: CPU
+ *                    time that it had used, of the two others, when it was given out; nobody's to pay for
  *   process/denied  {key, call, number, args[6]}   notification: a system call that a filter refused
  *   host/features   {} -> the matrix that `reeve doctor` prints
  */
@@ -28,6 +31,7 @@
 #define START_ENV_MAX 64
 #define START_FILES_MAX 64
 #define START_SECRETS_MAX 16
+#define START_WARM_MAX 256 /* workers that wait, of all kinds together */
 
 enum start_profile {
     PROFILE_STRICT,  /* our C worker */
@@ -97,6 +101,8 @@ enum { UID_SLOT_REEVED = 0, UID_SLOT_EGRESS = 1, UID_SLOT_CONTROL = 2, UID_SLOT_
 /* Request <-> JSON params (wire). Parsed strings are borrowed from the message. */
 void start_put(struct jout *j, const struct start_request *r); /* writes members into an open object */
 int start_parse(const struct json *params, struct start_request *ret, struct err *err) NODISCARD;
+/* Whether both ask for the same, but for key and uid_slot; never where a secret or a descriptor goes along. */
+bool start_is_same(const struct start_request *a, const struct start_request *b);
 const char *start_profile_name(enum start_profile p);
 int start_profile_parse(struct str name, enum start_profile *ret) NODISCARD;
 
@@ -115,6 +121,7 @@ struct started_info {
 
 struct started_exit {
     struct proc_exit exit;
+    int64_t wait_us; /* of its CPU time: before it had a run */
     bool oom;       /* the kernel's out-of-memory killer ended it */
     bool lost;      /* reeve-spawn went away: nothing is known but that it is dead */
 };
@@ -139,9 +146,11 @@ struct wire *spawner_wire(struct spawner *s); /* borrowed: for wire_hold / wire_
 /* r is borrowed until return. The handle lives until on_exit (or on_started with failure) returned. */
 int spawner_start(struct spawner *s, const struct start_request *r, const struct started_owner *owner,
                   struct started **ret, struct err *err) NODISCARD;
-/* Keeps `count` (at most 256) strict workers ready that r would start; r->key is not used. A later
- * spawner_start with the same program, argv, env, limits and pipes is given one of them. */
+/* Keeps `count` workers ready that r would start; r->key and uid_slot are not used. A later spawner_start with
+ * the same in all else is given one of them. Refused or not: starts work all the same, only not as fast. */
 int spawner_prestart(struct spawner *s, const struct start_request *r, unsigned count, struct err *err) NODISCARD;
+/* None are kept ready any more, of whatever kind; what was asked before this is not given out after it. */
+int spawner_prestop(struct spawner *s, struct err *err) NODISCARD;
 void spawner_kill(struct started *p); /* on_exit follows */
 /* Forget the owner: the process is killed, nobody is told. */
 void spawner_abandon(struct started *p);

@@ -294,6 +294,8 @@ static int make_all(struct child *c, struct making *m, struct err *err)
 {
     int rc = plan_make(m->request, &c->spawn->host, &c->arena, &c->plan, err);
 
+    if (rc == 0 && c->kind == CHILD_WARM)
+        rc = warm_begin(c, m->request, err);
     if (rc < 0 || (rc = make_group(c, err)) < 0 ||
         (rc = secrets_read(m->request, FIRST_SECRET_FD, &m->secrets, err)) < 0 ||
         (rc = make_argv(c, m, err)) < 0 || (rc = make_env(c, m, err)) < 0 ||
@@ -433,6 +435,7 @@ static void tell_exited(struct child *c)
     jout_m_i64(&o.j, "code", c->end.by_signal ? 0 : c->end.code);
     jout_m_i64(&o.j, "userUs", c->end.user_us);
     jout_m_i64(&o.j, "systemUs", c->end.system_us);
+    jout_m_i64(&o.j, "waitUs", c->warm.cpu_us);
     jout_m_i64(&o.j, "maxRssBytes", c->end.max_rss_bytes);
     jout_m_bool(&o.j, "oom", c->oom);
     (void)wire_end(c->spawn->wire, &o, NULL);

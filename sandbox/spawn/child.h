@@ -26,8 +26,7 @@ struct child {
     int64_t request;     /* id of process/start, to be answered once */
     bool answered;
     enum child_kind kind;
-    bool is_idle;        /* warm: stands ready to be given out */
-    bool is_dropped;     /* warm: not wanted any more, dies */
+    struct warm_one warm; /* CHILD_WARM, and what was one */
     enum child_state state;
     struct arena arena;  /* of the plan */
     struct plan plan;

@@ -38,9 +38,19 @@ static int on_process_start(void *ctx, struct wire *w, const struct wire_message
 static int on_process_prestart(void *ctx, struct wire *w, const struct wire_message *m,
                                struct err *err)
 {
-    int rc = warm_set(ctx, m->params, err);
+    struct spawn *s = ctx;
+    int rc = warm_set(s, m->params, err);
 
+    if (rc < 0)
+        log_warn(&s->log, "no workers are kept ready: %s", err->text);
     return rc < 0 ? rc : wire_result_raw(w, m->id->raw, STR("{}"), err);
+}
+
+static int on_process_prestop(void *ctx, struct wire *w, const struct wire_message *m,
+                              struct err *err)
+{
+    warm_end_all(ctx);
+    return m->kind == WIRE_REQUEST ? wire_result_raw(w, m->id->raw, STR("{}"), err) : 0;
 }
 
 static int on_process_kill(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
@@ -79,8 +89,7 @@ static int on_host_features(void *ctx, struct wire *w, const struct wire_message
     test_put_json(s, &j);
     jout_name(&j, "warm");
     jout_object(&j);
-    jout_m_i64(&j, "wanted", s->warm.want);
-    jout_m_i64(&j, "ready", s->warm.idle);
+    warm_put_members(s, &j);
     jout_object_end(&j);
     jout_object_end(&j);
     rc = jout_end(&j);
@@ -95,6 +104,8 @@ static int on_host_features(void *ctx, struct wire *w, const struct wire_message
 static const struct wire_rule rules[] = {
     {"process/start", WIRE_REQUEST, 1, false, 1u << 20, on_process_start},
     {"process/prestart", WIRE_REQUEST, 1, false, 1u << 20, on_process_prestart},
+    {"process/prestop", WIRE_REQUEST, 1, false, 4096, on_process_prestop},
+    {"process/prestop", WIRE_NOTIFICATION, 1, false, 4096, on_process_prestop},
     {"process/kill", WIRE_REQUEST, 1, false, 4096, on_process_kill},
     {"process/kill", WIRE_NOTIFICATION, 1, false, 4096, on_process_kill},
     {"host/features", WIRE_REQUEST, 1, false, 4096, on_host_features},

@@ -49,7 +49,9 @@ static void answer(struct child *c, uint64_t id, int number, uint32_t flags)
 /* The exec of its own start, asked for by apply.c behind the filter: nothing foreign ran yet. */
 static bool is_own_exec(struct child *c, const struct seccomp_notif *n)
 {
-    if (c->state != CHILD_STARTING || c->exec_seen || n->data.nr != SYS_execve)
+    /* A strict worker has its exec behind it when its filter stands. */
+    if (c->state != CHILD_STARTING || c->exec_seen || n->data.nr != SYS_execve ||
+        c->plan.profile == PROFILE_STRICT)
         return false;
     c->exec_seen = true;
     return true;
@@ -64,12 +66,17 @@ static void refuse(struct child *c, const struct seccomp_notif *n)
         answer(c, n->id, a.number, 0);
         return;
     }
+    char name[SECCOMP_NAME_MAX];
+    seccomp_call_name(n->data.nr, name);
+    if (c->kind ==
+        CHILD_WARM) { /* never given out: it stays stopped in the call until it is dead */
+        warm_denied(c, name);
+        return;
+    }
     bool helper = c->plan.profile == PROFILE_HELPER;
     bool probing = ++c->denied > CHILD_DENIED_MAX && !helper; /* ours: broken rather than hostile */
     bool dies = (a.kills && !helper) || probing;
-    char name[SECCOMP_NAME_MAX];
 
-    seccomp_call_name(n->data.nr, name);
     if (c->denied <= CHILD_DENIED_MAX + 1)
         tell_denied(c, n, name,
                     probing ? "killed: repeated probing"
@@ -151,6 +158,9 @@ static void put_result(struct child *c, struct buf *out, struct err *err)
     /* It is good, or nothing would have been cloned. */
     jout_fmt(&j, "self-test: %zu forbidden acts refused behind the same walls, set \"%s\"",
              selftest_count(c->plan.seccomp), seccomp_set_name(c->plan.seccomp));
+    if (c->warm.born_us != 0)
+        jout_fmt(&j, "start: warm, waited %" PRId64 " ms behind these walls",
+                 (ev_mono_us(c->spawn->ev) - c->warm.born_us) / 1000);
     jout_array_end(&j);
     jout_object_end(&j);
     int rc = jout_end(&j);

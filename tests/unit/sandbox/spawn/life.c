@@ -628,7 +628,7 @@ static void test_prestart(void **state)
     spawn_lab_release(&a);
     spawn_lab_release(&b);
     spawn_lab_release(&cold);
-    assert_int_equal(spawner_prestart(lab.spawner, &r, 0, &err), 0);
+    assert_int_equal(spawner_prestop(lab.spawner, &err), 0);
     wait_ready(0);
     free(inside);
 }
