@@ -4,22 +4,24 @@
  *
  *   kill_at --role ROLE --at N [--all] [--count FILE] -- PROGRAM ARGUMENT...
  *
- * It traces PROGRAM and all that it starts. A process has the role of the last part of its argv[0];
- * between fork and exec it has its parent's. When the N-th such call of processes of ROLE ("any":
- * of all) begins, before the kernel has done any of it, that process (--all: every process, at one
- * time) gets SIGKILL. With N = 0 nothing is killed. FILE gets the counts "ROLE CALLS" at the end,
- * or "killed ROLE PID CALL-NUMBER" at the kill. Ends with PROGRAM's status, 137 when it was killed.
+ * It traces PROGRAM and all that it starts; a seccomp filter that those inherit stops them at such
+ * calls and at no others. A process has the role of the last part of its argv[0]; between fork and
+ * exec it has its parent's. Opening a file that is to be made or emptied is such a call, too. When
+ * the N-th such call of processes of ROLE ("any": of all) begins, before the kernel has done any of
+ * it, that process (--all: every process, at one time) gets SIGKILL. With N = 0 nothing is killed.
+ * FILE gets the counts "ROLE CALLS" at the end, or "killed ROLE PID CALL WHAT" at the kill, WHAT
+ * being what its first argument is open on. Ends with PROGRAM's status, 137 when it was killed.
  * What it traces dies with it.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,18 +48,37 @@ struct killer {
     pid_t program;
 };
 
-static const long places[] = {
-    SYS_write,    SYS_writev,    SYS_pwrite64,  SYS_pwritev, SYS_sendto,   SYS_sendmsg,
-    SYS_sendmmsg, SYS_fsync,     SYS_fdatasync, SYS_rename,  SYS_renameat, SYS_renameat2,
-    SYS_truncate, SYS_ftruncate, SYS_fallocate, SYS_unlink,  SYS_unlinkat,
+static const int places[] = {
+    SCMP_SYS(write),     SCMP_SYS(writev),   SCMP_SYS(pwrite64),  SCMP_SYS(pwritev),
+    SCMP_SYS(pwritev2),  SCMP_SYS(sendto),   SCMP_SYS(sendmsg),   SCMP_SYS(sendmmsg),
+    SCMP_SYS(sendfile),  SCMP_SYS(splice),   SCMP_SYS(fsync),     SCMP_SYS(fdatasync),
+    SCMP_SYS(rename),    SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(truncate),
+    SCMP_SYS(ftruncate), SCMP_SYS(creat),    SCMP_SYS(fallocate), SCMP_SYS(copy_file_range),
+    SCMP_SYS(unlink),    SCMP_SYS(unlinkat), SCMP_SYS(link),      SCMP_SYS(linkat),
 };
 
-static bool is_place(long call)
+/* Stops at these calls, of this process and all that it starts; everything else is as it was. */
+static int stop_at_places(void)
 {
-    for (size_t i = 0; i < ARRAY_LEN(places); i++)
-        if (places[i] == call)
-            return true;
-    return false;
+    scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+    if (!f)
+        return -ENOMEM;
+    int rc = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW);
+    if (rc == 0)
+        rc = seccomp_attr_set(f, SCMP_FLTATR_CTL_NNP, geteuid() != 0);
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(places); i++)
+        rc = seccomp_rule_add(f, SCMP_ACT_TRACE(0), places[i], 0);
+    for (unsigned flag = O_CREAT; rc == 0 && flag; flag = flag == O_CREAT ? O_TRUNC : 0) {
+        rc = seccomp_rule_add(f, SCMP_ACT_TRACE(0), SCMP_SYS(open), 1,
+                              SCMP_A1(SCMP_CMP_MASKED_EQ, flag, flag));
+        if (rc == 0)
+            rc = seccomp_rule_add(f, SCMP_ACT_TRACE(0), SCMP_SYS(openat), 1,
+                                  SCMP_A2(SCMP_CMP_MASKED_EQ, flag, flag));
+    }
+    if (rc == 0)
+        rc = seccomp_load(f);
+    seccomp_release(f);
+    return rc;
 }
 
 static int role_named(struct killer *k, const char *name)
@@ -112,16 +133,24 @@ static void forget(struct killer *k, pid_t pid)
         *t = k->tracees[--k->count];
 }
 
-static void report_kill(const struct killer *k, const struct tracee *t, long call)
+static void report_kill(const struct killer *k, const struct tracee *t,
+                        const struct __ptrace_syscall_info *info)
 {
     FILE *f = k->report ? fopen(k->report, "w") : NULL;
-    if (f) {
-        fprintf(f, "killed %s %d %ld\n", t->role >= 0 ? k->roles[t->role] : "?", t->pid, call);
-        fclose(f);
-    }
+    if (!f)
+        return;
+    char path[64], target[256];
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", t->pid, (int)info->entry.args[0]);
+    ssize_t n = readlink(path, target, sizeof(target) - 1);
+    target[n < 0 ? 0 : n] = '\0';
+    char *call = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)info->entry.nr);
+    fprintf(f, "killed %s %d %s %s\n", t->role >= 0 ? k->roles[t->role] : "?", t->pid,
+            call ? call : "?", target);
+    free(call);
+    fclose(f);
 }
 
-static void on_place(struct killer *k, const struct tracee *t, long call)
+static void on_place(struct killer *k, const struct tracee *t)
 {
     long n = ++k->all_calls;
     if (t->role >= 0)
@@ -133,8 +162,11 @@ static void on_place(struct killer *k, const struct tracee *t, long call)
         n = k->calls[t->role];
     if (k->done || k->at == 0 || n != k->at)
         return;
+    struct __ptrace_syscall_info info;
+    if (ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, (void *)sizeof(info), &info) <= 0)
+        memset(&info, 0, sizeof(info));
     k->done = true;
-    report_kill(k, t, call);
+    report_kill(k, t, &info);
     if (k->all)
         for (size_t i = 0; i < k->count; i++)
             kill(k->tracees[i].pid, SIGKILL);
@@ -142,22 +174,13 @@ static void on_place(struct killer *k, const struct tracee *t, long call)
         kill(t->pid, SIGKILL);
 }
 
-static void on_call(struct killer *k, struct tracee *t)
-{
-    struct __ptrace_syscall_info info;
-    if (ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, (void *)sizeof(info), &info) <= 0)
-        return;
-    if (info.op == PTRACE_SYSCALL_INFO_ENTRY && is_place((long)info.entry.nr))
-        on_place(k, t, (long)info.entry.nr);
-}
-
 /* What a stop means; the signal that the tracee is to get when it goes on. */
 static int on_stop(struct killer *k, struct tracee *t, int status)
 {
     int event = status >> 16, signo = WSTOPSIG(status);
     unsigned long child;
-    if (signo == (SIGTRAP | 0x80)) {
-        on_call(k, t);
+    if (event == PTRACE_EVENT_SECCOMP) {
+        on_place(k, t);
         return 0;
     }
     if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
@@ -194,17 +217,22 @@ static int run(struct killer *k)
             continue;
         }
         int signo = on_stop(k, find_or_add(k, pid), status);
-        ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(intptr_t)signo); /* ESRCH: it was killed */
+        ptrace(PTRACE_CONT, pid, NULL, (void *)(intptr_t)signo); /* ESRCH: it was killed */
     }
 }
 
 static void start(struct killer *k, char **argv)
 {
-    const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK |
+    const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK |
                          PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
     k->program = fork();
     if (k->program == 0) {
         raise(SIGSTOP);
+        int rc = stop_at_places();
+        if (rc < 0) {
+            fprintf(stderr, "kill_at: cannot filter: %s\n", strerror(-rc));
+            _exit(125);
+        }
         execv(argv[0], argv);
         _exit(127);
     }

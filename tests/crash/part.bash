@@ -1,12 +1,15 @@
 #!/bin/bash
-# part.bash LIST OUT PART PARTS: tries every PARTS-th line of LIST ("ROLE N [--all]"). OUT gets "tried" lines and faults.
+# part.bash OUT TURN: tries points, "ROLE N [OPTION...]", from descriptor 8, which others read, too: TURN says whose turn
+# it is. OUT gets a line of each, "tried POINT" or "none POINT" (there was no such call), and the faults.
 . "$(dirname "$0")/lib.bash"
-start_model
-n=0
-while read -r -a point <&3; do
-    n=$((n + 1))
-    [ $((n % $4)) -eq "$3" ] || continue
-    if try "${point[@]}"; then echo "tried ${point[*]}" >>"$2"; fi
-    cat "$faults" >>"$2"
+start_model 8<&-
+exec 9>"$2"
+while flock 9 && IFS= read -r line <&8; do
+    flock -u 9
+    read -ra point <<<"$line"
+    exec 7<&8 8<&- # what a trial starts inherits neither
+    if try "${point[@]}" 7<&- 9>&-; then word=tried; else word=none; fi
+    exec 8<&7 7<&-
+    { echo "$word $line" && cat "$faults"; } >>"$1"
     : >"$faults"
-done 3<"$1"
+done
