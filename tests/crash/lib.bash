@@ -12,6 +12,8 @@ faults=$dir/faults
 : >"$faults"
 record=$dir/ledger/record
 reeved_program=${REEVED:-$build/reeved}
+# Its own user ids: processes of an id count together, and others run beside.
+uid_base=$((1000000000 + $$ % 40000 * 70000))
 # A client that waits for ever is a fault, too.
 printf "#!/bin/sh\nexec timeout 10 %s/reeve \"\$@\"\n" "$build" >"$dir/reeve"
 chmod 755 "$dir/reeve"
@@ -28,7 +30,7 @@ launch() { # launch [KILL_AT OPTION...]: with options under kill_at; does not wa
     [ $# -eq 0 ] || tracer=("$build/tests/crash/kill_at" --count "$dir/count" "$@" --)
     "${tracer[@]}" "$reeved_program" --policy "$dir/policy" --state "$dir/state" --socket "$REEVE_SOCKET" --libexec "$build" \
         --set "bin=$build" --set "ledger=$dir/ledger" --set "model_url=http://127.0.0.1:$model_port/v1" \
-        --set "operator=$me" --set "approver=$me" >>"$dir/reeved.log" 2>&1 &
+        --set "operator=$me" --set "approver=$me" --uid-base "$uid_base" >>"$dir/reeved.log" 2>&1 &
     reeved_pid=$!
     disown "$reeved_pid"
 }
@@ -128,13 +130,16 @@ read_again() { # read_again FILE COMMAND...: reeve-control may just be starting
     fault "stuck: no answer: ${*:2}"
 }
 check() { # tests/crash/invariants.sql over what the API tells, the effects' record, and what was acknowledged
-    local run line checked=
+    local run line n checked=
     read_again "$dir/runs.json" runs
     read_again "$dir/approvals.json" approvals --all
     for run in 1 2; do
         read_again "$dir/run$run.json" run show $run
         read_again "$dir/steps$run.json" run steps $run --all
     done
+    n=0
+    [ ! -s "$dir/ledger/ledger.db" ] || n=$(payments 2>/dev/null)
+    echo "$n" >"$dir/payments"
     while read -r line; do
         if [ "$line" = checked ]; then checked=1; else fault "$line"; fi
     done < <(cd "$dir" && sqlite3 :memory: <"$crash/invariants.sql" 2>>"$dir/check.log")
