@@ -11,6 +11,7 @@
 #include "supervisor/access.h"
 #include "supervisor/audit.h"
 #include "supervisor/caller.h"
+#include "supervisor/copies.h"
 #include "supervisor/gate.h"
 #include "supervisor/helper.h"
 #include "supervisor/helpers.h"
@@ -271,30 +272,6 @@ static int do_decide(struct caller *c, struct err *err)
  * ----------------------------------------------------------------------------------------------------------
  */
 
-static int do_backup(struct caller *c, struct err *err)
-{
-    struct str file;
-    char path[1024];
-    if (json_want_str(c->params, "file", &file, err) < 0)
-        return refuse(c, -EINVAL, err);
-    if (str_copy(file, path, sizeof(path)) < 0 || path[0] != '/') {
-        err_set(err, EINVAL, "file: expected an absolute path of up to 1023 bytes");
-        return refuse(c, -EINVAL, err);
-    }
-    int e = store_backup(c->rv->store, path, err);
-    if (e >= 0)
-        e = audit_note(c->rv, str_of(c->name), "store.backup", file, STR(""), err);
-    if (e < 0)
-        return failed(c, e, err);
-    struct store_stats st;
-    struct wire_out o;
-    store_stats(c->rv->store, &st);
-    wire_result(c->w, &o, c->id);
-    jout_m_str(&o.j, "file", file);
-    jout_m_i64(&o.j, "bytes", (int64_t)st.file_bytes);
-    return wire_end(c->w, &o, err);
-}
-
 static int put_set(const struct house *h, struct wire_out *o)
 {
     char hex[DIGEST_HEX];
@@ -443,7 +420,7 @@ static const struct {
     {"run/pause", ROLE_OPERATOR, do_pause},     {"run/resume", ROLE_OPERATOR, do_resume},
     {"run/redrive", ROLE_OPERATOR, do_redrive}, {"approval/decide", ROLE_APPROVER, do_decide},
     {"run/fork", ROLE_OPERATOR, do_fork},       {"run/replay", ROLE_OPERATOR, do_replay},
-    {"store/backup", ROLE_ADMIN, do_backup},    {"policy/load", ROLE_ADMIN, do_load},
+    {"store/backup", ROLE_ADMIN, copies_begin},    {"policy/load", ROLE_ADMIN, do_load},
     {"switch/stop", ROLE_OPERATOR, door_stop},  {"switch/go", ROLE_OPERATOR, door_go},
     {"queue", ROLE_VIEWER, door_queue},         {"workflow/rollback", ROLE_ADMIN, door_rollback},
     {"status", ROLE_VIEWER, do_status},         {"doctor", ROLE_VIEWER, do_doctor},

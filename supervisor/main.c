@@ -11,8 +11,10 @@
 
 #include "sandbox/os/file.h"
 #include "sandbox/os/sock.h"
+#include "sandbox/os/sys.h"
 #include "supervisor/audit.h"
 #include "supervisor/confine.h"
+#include "supervisor/copies.h"
 #include "supervisor/helpers.h"
 #include "supervisor/queue.h"
 #include "supervisor/release.h"
@@ -265,9 +267,9 @@ static int take_lock(struct start *st, struct err *err)
         return err_set(err, ENOENT, "state directory %s cannot be found", state);
     snprintf(st->rv.state, sizeof(st->rv.state), "%s", absolute);
     snprintf(path, sizeof(path), "%s/reeved.lock", st->rv.state);
-    st->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    st->lock = sys.open(AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (st->lock < 0)
-        return err_set(err, EACCES, "open %s: not allowed or not there", path);
+        return err_sys(err, -st->lock, "open %s", path);
     for (int waited = 0; flock(st->lock, LOCK_EX | LOCK_NB) < 0; waited += 50) {
         if (waited >= LOCK_WAIT_MS)
             return err_set(err, EBUSY, "another reeved runs on %s (its lock is held)", state);
@@ -328,8 +330,15 @@ static int give_state(struct start *st, struct err *err)
         return err_set(err, EPERM, "give %s to user id %u", st->options.text[OPTION_state],
                        (unsigned)st->uid);
     }
+    /* One that was put there by hand, out of a backup, still belongs to who did that. */
+    int db = sys.open(dir, "reeve.db", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+    int e = db >= 0 && fchown(db, st->uid, st->control) < 0
+                ? err_set(err, EPERM, "give %s/reeve.db to user id %u",
+                          st->options.text[OPTION_state], (unsigned)st->uid)
+                : 0;
+    fd_close(&db);
     fd_close(&dir);
-    return 0;
+    return e;
 }
 
 static int read_policy(struct start *st, struct err *err)
@@ -354,6 +363,13 @@ static int open_store(struct start *st, struct err *err)
                                     .mode = 0640,
                                     .group = st->is_root ? st->control : (gid_t)-1};
     int e = store_open(st->options.text[OPTION_state], &o, &st->rv.store, err);
+    if (e == -EUCLEAN) {
+        struct err why = *err;
+        return err_set(err, EUCLEAN,
+                       "store: %s/reeve.db is damaged: %.300s. Nothing was changed: keep the file, and "
+                       "put a copy that `reeve backup` made in its place",
+                       st->rv.state, why.text);
+    }
     return e < 0 ? err_wrap(err, "store") : 0;
 }
 
@@ -519,6 +535,7 @@ int main(int argc, char **argv)
     int e = serve(&st, &err);
     if (e < 0)
         log_error(&st.rv.log, "%s", err.text);
+    copies_stop(&st.rv);
     store_close(st.rv.store);
     return e < 0 ? 1 : 0;
 }

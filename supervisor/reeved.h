@@ -14,6 +14,7 @@
  *   helper   egress and control        door     what control asks for
  *   queue    what starts next (order: the choice)   switches  what must not start
  *   release  which version new runs take
+ *   copies   backups of the store
  *   outbox   commit, then send         audit    who did what
  */
 #ifndef REEVE_SUPERVISOR_REEVED_H
@@ -34,6 +35,7 @@ struct tool_server;
 struct queue;
 struct releases;
 struct switches;
+struct copies;
 
 #define RUN_BUCKETS 1024
 #define RUN_MESSAGE_ARENA (96u << 20) /* at most, for a message of 16 MiB and its tree */
@@ -58,6 +60,7 @@ struct reeved {
     int live_workers;      /* kept by queue.c */
     struct queue *queue;
     struct switches *switches;
+    struct copies *copies; /* the backup that is under way, or NULL */
     struct releases *releases; /* of house: which versions new runs take */
     bool schedule_now;     /* before this pass's commit, so that an event and its run's start are one */
     struct ev_timer *schedule; /* set when something may be startable or due */

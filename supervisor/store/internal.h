@@ -110,6 +110,7 @@ void read_workflow(struct query *q, struct arena *a, struct store_workflow *ret)
 int version_find(struct db *db, struct str workflow, struct str prefix, struct digest *ret, struct err *err) NODISCARD;
 
 /* backup.c: a whole, checked copy of a database file; `file` must not exist. */
+int backup_begin(const char *from, const char *file, struct backup **ret, struct err *err) NODISCARD;
 int backup_copy(const char *from, const char *file, struct err *err) NODISCARD;
 
 /* files.c */

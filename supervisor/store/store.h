@@ -41,7 +41,14 @@ int store_keep(struct store *s, struct err *err) NODISCARD;
 int store_undo(struct store *s, struct err *err) NODISCARD;
 bool store_is_dirty(const struct store *s);
 bool store_is_broken(const struct store *s);
-/* Online copy to a new file (must not exist), fsynced, with its own integrity check. */
+/* Copy of what is committed now to a new file (must not exist) while the store is in use, in pieces: fsynced, and
+ * checked before it has its name. A step takes about `pages` pages: 1: go on; 0: the file is there; a failure is the
+ * end. Free in any case, before the store is closed; a copy that is not done is removed. */
+struct backup;
+int store_backup_begin(struct store *s, const char *file, struct backup **ret, struct err *err) NODISCARD;
+int store_backup_step(struct backup *b, int pages, struct err *err) NODISCARD;
+void store_backup_free(struct backup *b); /* NULL is fine */
+/* All of it at once. */
 int store_backup(struct store *s, const char *file, struct err *err) NODISCARD;
 struct store_stats { uint64_t file_bytes, wal_bytes; int64_t commits, rows_written; int schema; };
 void store_stats(struct store *s, struct store_stats *ret);

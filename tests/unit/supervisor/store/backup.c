@@ -64,6 +64,102 @@ static void copies_while_in_use(void **state)
     assert_false(store_is_broken(t->store));
 }
 
+/* In pieces, with commits in between: the copy is the state of its beginning, and no piece is all
+ * of it. */
+static void goes_on_meanwhile(void **state)
+{
+    struct tmpstore *t = *state;
+    const char *file = tmpstore_path(t, "copy.db"), *part = tmpstore_path(t, "copy.db.part");
+    struct backup *b;
+    struct stat st;
+    int64_t run = tmpstore_run(t, "w");
+    int pieces = 0, r;
+    for (int i = 0; i < 400; i++) { /* beyond what is checked at once */
+        char *noise = malloc(30000);
+        uint32_t x = (uint32_t)i + 1;
+        for (size_t k = 0; k < 30000; k++)
+            noise[k] = (char)(' ' + (x = x * 1664525u + 1013904223u) / 47721859u);
+        noise[29999] = 'x';
+        struct digest d;
+        must_ok(t, store_blob_put(t->store, (struct str){noise, 30000}, &d, &t->err));
+        free(noise);
+    }
+    add_steps(t, run, 1, 50);
+    must_ok(t, store_commit(t->store, &t->err));
+    int64_t pages = tmpstore_number(t, "PRAGMA page_count");
+    assert_true(pages > 2100);
+    must_ok(t, store_backup_begin(t->store, file, &b, &t->err));
+    while ((r = store_backup_step(b, 16, &t->err)) > 0) {
+        pieces++;
+        add_steps(t, run, 50 + pieces, 50 + pieces);
+        must_ok(t, store_commit(t->store, &t->err));
+        assert_true(stat(file, &st) < 0 && stat(part, &st) == 0);
+    }
+    must_ok(t, r);
+    store_backup_free(b);
+    assert_true(pieces >= pages / 16);
+    assert_int_equal(number_in(file, "SELECT count(*) FROM step"), 50);
+    assert_int_equal(number_in(file, "SELECT integrity_check='ok' FROM pragma_integrity_check"), 1);
+    assert_true(stat(part, &st) < 0);
+    must_ok(t, store_commit(t->store, &t->err));
+    assert_int_equal(tmpstore_number(t, "SELECT count(*) FROM step"), 50 + pieces);
+
+    (void)unlink(file); /* given up in the middle: nothing stays */
+    must_ok(t, store_backup_begin(t->store, file, &b, &t->err));
+    assert_int_equal(store_backup_step(b, 16, &t->err), 1);
+    store_backup_free(b);
+    assert_true(stat(part, &st) < 0 && stat(file, &st) < 0);
+
+    must_ok(t, store_backup_begin(t->store, file, &b,
+                                  &t->err)); /* somebody makes such a file meanwhile */
+    int fd = open(file, O_CREAT | O_WRONLY, 0644);
+    close(fd);
+    while ((r = store_backup_step(b, 1000, &t->err)) > 0)
+        ;
+    must_fail(t, r, EEXIST);
+    store_backup_free(b);
+    assert_true(stat(file, &st) == 0 && st.st_size == 0 && stat(part, &st) < 0);
+}
+
+/* A store with a page that is no page: the copy says so, small and large, and leaves no file. */
+static void damage_is_found(void **state)
+{
+    struct tmpstore *t = *state;
+    struct stat st;
+    for (int large = 0; large < 2; large++) {
+        const char *file = tmpstore_path(t, "copy.db"), *db = tmpstore_path(t, "reeve.db");
+        for (int i = 0; i < (large ? 5000 : 200); i++) {
+            struct digest d;
+            struct str text = arena_fmt(&t->arena, "%d %d %02000d", large, i, i * 7919);
+            must_ok(t, store_blob_put(t->store, text, &d, &t->err));
+        }
+        add_steps(t, tmpstore_run(t, "w"), 1, large ? 70000 : 400);
+        must_ok(t, store_commit(t->store, &t->err));
+        int64_t pages = tmpstore_number(t, "PRAGMA page_count");
+        int64_t root = tmpstore_number(t, "SELECT rootpage FROM sqlite_schema WHERE name='step'");
+        assert_true(large ? pages > 2048 : pages < 2048);
+        tmpstore_close(t); /* all of it is in the file now */
+        int fd = open(db, O_RDWR | O_CLOEXEC);
+        char page[4096], was[4096];
+        memset(page, 0xa5, sizeof(page));
+        assert_int_equal(pread(fd, was, sizeof(was), (root - 1) * 4096), 4096);
+        /* the last child of the table's root */
+        int64_t child = ((int64_t)(uint8_t)was[8] << 24) | (uint8_t)was[9] << 16 |
+                        (uint8_t)was[10] << 8 | (uint8_t)was[11];
+        assert_true(child > 1 && child <= pages);
+        assert_int_equal(pread(fd, was, sizeof(was), (child - 1) * 4096), 4096);
+        assert_int_equal(pwrite(fd, page, sizeof(page), (child - 1) * 4096), 4096);
+        tmpstore_open(t);
+        must_fail(t, store_backup(t->store, file, &t->err), EUCLEAN);
+        assert_non_null(strstr(t->err.text, "check"));
+        assert_true(stat(file, &st) < 0 && stat(tmpstore_path(t, "copy.db.part"), &st) < 0);
+        tmpstore_close(t);
+        assert_int_equal(pwrite(fd, was, sizeof(was), (child - 1) * 4096), 4096);
+        close(fd);
+        tmpstore_open(t);
+    }
+}
+
 /* A copy is a store: renamed, it opens and goes on. */
 static void copy_is_a_store(void **state)
 {
@@ -221,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         store_test(copies_while_in_use),     store_test(copy_is_a_store),
+        store_test(goes_on_meanwhile),       store_test(damage_is_found),
         store_test(retention_takes_the_old), store_test(retention_keeps_what_is_shared),
         store_test(space_comes_back),
     };
