@@ -20,6 +20,7 @@
 #define HOUSE_FILES_MAX 512
 #define HOUSE_FILE_BYTES_MAX (1u << 20)
 #define HOUSE_BYTES_MAX (16u << 20)
+#define HOUSE_WARM_MAX 256
 #define HOUSE_NO_LIMIT (-1) /* in budgets: no limit was set */
 
 struct strs {
@@ -68,6 +69,7 @@ struct workflow_agent {
     int64_t max_turns;
     int64_t max_tokens;         /* of one answer; 0: the gateway's default */
     int64_t temperature_milli;  /* -1: the gateway's default */
+    int64_t warm;               /* see workflow_warm */
 };
 #define WORKFLOW_PLACEHOLDERS "event.data", "event.id", "event.source", "event.subject", "event.time", "event.type"
 
@@ -77,6 +79,7 @@ struct workflow_program {
     enum house_profile profile;
     struct house_pairs env;
     struct house_mounts files;
+    int64_t warm; /* see workflow_warm */
 };
 
 struct workflow_limits {
@@ -287,6 +290,9 @@ const struct person *house_person_uid(const struct house *h, int64_t uid); /* on
 
 /* Whether an event with these attributes starts w. */
 bool workflow_is_triggered(const struct workflow *w, struct str type, struct str source, struct str subject);
+/* How many of its workers stand ready, started and behind their walls, before there is a run for them; of all
+ * workflows together at most HOUSE_WARM_MAX. Default 0. */
+int64_t workflow_warm(const struct workflow *w);
 /* Whether w offers a tool of a server (by w's patterns, and the server's list or `unlisted: offer`). */
 bool workflow_offers(const struct workflow *w, const struct server *s, struct str tool);
 /* Whether the pattern ("ledger/pay", "ledger/x*") means this tool; tools of counters use it as well. */

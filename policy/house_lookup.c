@@ -66,6 +66,11 @@ static bool fits(struct str pattern, struct str s)
     return pattern.len == 0 || str_glob(pattern, s);
 }
 
+int64_t workflow_warm(const struct workflow *w)
+{
+    return MAX(w->is_agent ? w->agent.warm : w->program.warm, 0);
+}
+
 bool workflow_is_triggered(const struct workflow *w, struct str type, struct str source,
                            struct str subject)
 {

@@ -190,8 +190,26 @@ static void check_named(const struct link *l, const struct link_use *u, enum lin
     check_tenant(l, u, kind_names[kind], m->name, tenant);
 }
 
+/* Each holds memory, whether there is a run for it or not. */
+static void check_warm(const struct link *l)
+{
+    int64_t sum = 0;
+    for (const struct link_made *m = l->made; m; m = m->next) {
+        const struct workflow *w = m->kind == LINK_WORKFLOW ? m->object : NULL;
+        int64_t warm = w ? workflow_warm(w) : 0;
+        sum += warm;
+        if (warm > 0 && sum > HOUSE_WARM_MAX)
+            diags_add(l->diags, DIAG_ERROR, m->file, m->from, m->to,
+                      "smaller numbers for `warm`: at most 256 of all workflows together",
+                      "with `warm: %" PRId64 "` of workflow `%.*s`, %" PRId64
+                      " workers would stand ready",
+                      warm, STR_FMT(m->name), sum);
+    }
+}
+
 void link_check(struct link *l)
 {
+    check_warm(l);
     for (const struct link_use *u = l->uses; u; u = u->next) {
         switch (u->ref) {
         case REF_TENANT:

@@ -3,6 +3,8 @@
  */
 #include "policy/process.h"
 
+_Static_assert(HOUSE_WARM_MAX == START_WARM_MAX, "what may be asked for can be had");
+
 static const enum start_profile profiles[] = {
     [HOUSE_PROGRAM] = PROFILE_PROGRAM,
     [HOUSE_NODE] = PROFILE_NODE,

@@ -171,6 +171,7 @@ static const struct bind_row agent_rows[] = {
     ROW("max_tokens", BIND_INT, struct workflow_agent, max_tokens, RANGE(0, 1, 10000000)),
     ROW("temperature", BIND_FIXED, struct workflow_agent, temperature_milli, .places = 3,
         RANGE(-1, 0, 2000)),
+    ROW("warm", BIND_INT, struct workflow_agent, warm, RANGE(-1, 0, HOUSE_WARM_MAX)),
 };
 static const struct bind_table agent_table =
     BIND_TABLE_OF("an agent", agent_rows, struct workflow_agent, finish_agent);
@@ -185,6 +186,7 @@ static const struct bind_row program_rows[] = {
         .key_rule = env_rule, .max = 60),
     ROW("files", BIND_LIST, struct workflow_program, files.items, .max = 60,
         ITEMS(struct workflow_program, files.count, mount_table)),
+    ROW("warm", BIND_INT, struct workflow_program, warm, RANGE(-1, 0, HOUSE_WARM_MAX)),
 };
 static const struct bind_table program_table =
     BIND_TABLE_OF("a worker", program_rows, struct workflow_program, NULL);

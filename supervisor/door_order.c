@@ -5,6 +5,7 @@
 #include "supervisor/audit.h"
 #include "supervisor/caller.h"
 #include "supervisor/queue.h"
+#include "supervisor/ready.h"
 #include "supervisor/release.h"
 #include "supervisor/switches.h"
 
@@ -110,6 +111,7 @@ int door_rollback(struct caller *c, struct err *err)
                         : release_latest(c->rv, workflow, str_of(c->name), &d, err);
     if (e < 0)
         return caller_failed(c, e, err);
+    ready_set(c->rv);
     digest_hex(&d, hex);
     wire_result(c->w, &o, c->id);
     jout_m_str(&o.j, "workflow", workflow);

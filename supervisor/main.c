@@ -17,6 +17,7 @@
 #include "supervisor/copies.h"
 #include "supervisor/helpers.h"
 #include "supervisor/queue.h"
+#include "supervisor/ready.h"
 #include "supervisor/release.h"
 #include "supervisor/runs.h"
 #include "supervisor/worker.h"
@@ -107,7 +108,7 @@ int reeved_load(struct reeved *rv, const char *dir, struct diags *diags, struct 
     log_info(&rv->log, "policy set loaded from %s: %zu policies, %zu workflows", dir,
              h->policy_count, h->workflow_count);
     helpers_reconfigure(rv);
-    worker_prestart(rv);
+    ready_set(rv);
     runs_schedule(rv); /* limits may be wider now */
     return 0;
 }
@@ -425,7 +426,7 @@ static int make_helpers(struct reeved *rv, struct err *err)
         return e;
     helper_start(rv->egress);
     helper_start(rv->control);
-    worker_prestart(rv);
+    ready_set(rv);
     return 0;
 }
 

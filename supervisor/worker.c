@@ -241,25 +241,6 @@ static void on_denied(void *arg, struct started *p, struct str call, const struc
         killed_for(r, call, str_is(answer->string, "killed: repeated probing"));
 }
 
-void worker_prestart(struct reeved *rv)
-{
-    struct start_request q;
-    char program[sizeof(rv->libexec) + 16];
-    struct err err = ERR_INIT;
-    const struct workflow *first = NULL;
-    for (size_t i = 0; i < rv->house->workflow_count && !first; i++)
-        if (rv->house->workflows[i].is_agent)
-            first = &rv->house->workflows[i];
-    snprintf(program, sizeof(program), "%s/reeve-worker", rv->libexec);
-    if (first)
-        process_of_workflow(first, program, &q);
-    else
-        process_of_agent(program, &q);
-    q.key = STR("warm");
-    if (spawner_prestart(rv->spawner, &q, first ? (unsigned)rv->options->warm : 0, &err) < 0)
-        log_warn(&rv->log, "no workers are kept ready: %s", err.text);
-}
-
 int worker_start(struct run *r, struct err *err)
 {
     struct reeved *rv = r->rv;

@@ -8,9 +8,6 @@
 
 /* Asks reeve-spawn for the run's worker behind its profile's walls. */
 int worker_start(struct run *r, struct err *err) NODISCARD;
-/* Keeps --warm workers of the built-in loop ready, with the limits of the first workflow that uses it; one is
- * given to a run whose limits are the same. */
-void worker_prestart(struct reeved *rv);
 /* Ends it now; what it asked for and was not told is told to the next one. */
 void worker_stop(struct run *r);
 /* It said its end: closes its socket, and ends it if it does not go within a moment. */

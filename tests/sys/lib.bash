@@ -2,7 +2,8 @@
 #
 # A scenario prints TAP: `plan N`, then one `ok`/`is`/`like` a point. It has a directory of its own ($dir), a
 # model stand-in and a ledger, and a reeved that it starts, kills and starts again as it likes. It waits for
-# conditions (await), never for times. All that it started dies with it.
+# conditions (await), never for times. All that it started dies with it. No workers stand ready unless it sets `warm`
+# (--warm), so that every worker that it sees is a run's.
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${BUILD:-.build}
@@ -89,7 +90,7 @@ start_reeved() { # start_reeved OPTION...: waits until it answers
     me=$(id -un)
     "$build/reeved" --policy "$dir/policy" --state "$dir/state" --socket "$REEVE_SOCKET" --libexec "$build" \
         --set "bin=$build" --set "ledger=$dir/ledger" --set "model_url=http://127.0.0.1:${model_port:-9}/v1" \
-        --set "operator=$me" --set "approver=$me" "${extra_args[@]}" "$@" >>"$dir/reeved.log" 2>&1 &
+        --set "operator=$me" --set "approver=$me" --warm "${warm:-0}" "${extra_args[@]}" "$@" >>"$dir/reeved.log" 2>&1 &
     reeved_pid=$!
     disown "$reeved_pid"
     await "reeved" reeved_answers_or_died
