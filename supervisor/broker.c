@@ -309,6 +309,11 @@ static int on_step_end(void *ctx, struct wire *w, const struct wire_message *m, 
     return waits_step_end(ctx, w, m, err);
 }
 
+static int on_step_record(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
+{
+    return waits_step_record(ctx, w, m, err);
+}
+
 static int on_sleep(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
 {
     struct err why = ERR_INIT;
@@ -364,6 +369,7 @@ static const struct wire_rule rules[] = {
     {"tools/call", WIRE_REQUEST, BEGUN, false, 0, on_tool_call},
     {"step/begin", WIRE_REQUEST, BEGUN, false, 0, on_step_begin},
     {"step/end", WIRE_REQUEST, BEGUN, false, 0, on_step_end},
+    {"step/record", WIRE_REQUEST, BEGUN, false, 0, on_step_record},
     {"checkpoint/save", WIRE_REQUEST, BEGUN, false, 0, on_checkpoint},
     {"sleep", WIRE_REQUEST, BEGUN, false, 4096, on_sleep},
     {"event/wait", WIRE_REQUEST, BEGUN, false, 65536, on_event_wait},
@@ -432,7 +438,8 @@ int broker_hold(struct run *r, const struct step_ask *q, struct err *err)
         return err_set(err, E2BIG, "over %d requests at once while the journal is replayed",
                        HELD_MAX);
     if (n && r->held_bytes + q->request.len > RUN_REQUESTS_BYTES_MAX)
-        return err_set(err, E2BIG, "requests of over %zu bytes at once while the journal is replayed",
+        return err_set(err, E2BIG,
+                       "requests of over %zu bytes at once while the journal is replayed",
                        RUN_REQUESTS_BYTES_MAX);
     struct held_request *h = malloc(sizeof(*h) + q->key.len + q->request.len + id.len + 1);
     if (!h)
@@ -521,7 +528,8 @@ void broker_diverged(struct run *r, const char *kind, struct str key, struct str
     arena_init(&a, RUN_MESSAGE_ARENA);
     buf_init(&line, 2048);
     if (s && s->rec.request_doc &&
-        store_doc_get(r->rv->store, s->rec.request_doc, &a, &recorded, &err) < 0)
+        store_text_get(r->rv->store, s->rec.request_doc, s->rec.request_text, &a, &recorded, &err) <
+            0)
         recorded = STR("(cannot be read)");
     buf_fmt(&line, "diverged: the worker asks for %s ", kind);
     utf8_put_visible(&line, key, 80);

@@ -13,7 +13,8 @@ int effect_new(struct run *r, const struct step_ask *q, struct step *s, struct e
         return err_set(err, EPERM, "a %s run lets nothing leave", run_mode_name(r->rec.mode));
     size_t bytes = s ? s->request_len : q->request.len;
     if (r->effects && r->effect_bytes + bytes > RUN_REQUESTS_BYTES_MAX)
-        return err_set(err, E2BIG, "calls of over %zu bytes are under way at once", RUN_REQUESTS_BYTES_MAX);
+        return err_set(err, E2BIG, "calls of over %zu bytes are under way at once",
+                       RUN_REQUESTS_BYTES_MAX);
     struct effect *e = calloc(1, sizeof(*e));
     if (!e)
         return err_sys(err, ENOMEM, "run %" PRId64, r->rec.id);
@@ -105,7 +106,7 @@ int effect_intend(struct effect *e, const struct store_step *more, struct err *e
         return effect_record(e, STEP_INTENT, &rec, err);
     }
     e->s->rec.tries++;
-    e->s->rec.outcome_doc = 0;
+    step_drop_outcome(e->s);
     if (more && more->decision)
         e->s->rec.decision = more->decision;
     if (more && more->info.len && step_set_text(&e->s->rec.info, more->info) < 0)

@@ -90,8 +90,9 @@ int gate_open_unknown(struct run *r, struct step *s, const char *why, struct err
     static const struct ask_gate gate = {.quorum = 1};
     int64_t id;
     arena_init(&a, RUN_MESSAGE_ARENA);
-    int e =
-        s->rec.request_doc ? store_doc_get(r->rv->store, s->rec.request_doc, &a, &request, err) : 0;
+    int e = s->rec.request_doc ? store_text_get(r->rv->store, s->rec.request_doc,
+                                                s->rec.request_text, &a, &request, err)
+                               : 0;
     struct store_approval ap = {.kind = APPROVAL_UNKNOWN_EFFECT,
                                 .what = s->rec.key,
                                 .seq = s->rec.seq,
@@ -400,7 +401,8 @@ int gate_decide(struct reeved *rv, const struct gate_vote *v, struct store_appro
     return e;
 }
 
-int gate_answer(struct run *r, int64_t approval, struct str actor, struct str outcome, struct err *err)
+int gate_answer(struct run *r, int64_t approval, struct str actor, struct str outcome,
+                struct err *err)
 {
     struct arena a;
     struct store_approval ap;

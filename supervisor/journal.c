@@ -17,6 +17,8 @@ static void step_free(struct step *s)
     free((void *)(uintptr_t)s->rec.key.ptr);
     free((void *)(uintptr_t)s->rec.reason.ptr);
     free((void *)(uintptr_t)s->rec.info.ptr);
+    free((void *)(uintptr_t)s->rec.request_text.ptr);
+    free((void *)(uintptr_t)s->rec.outcome_text.ptr);
     free(s->request);
     free(s);
 }
@@ -38,6 +40,22 @@ int step_set_text(struct str *field, struct str text)
     free((void *)(uintptr_t)field->ptr);
     *field = (struct str){copy, copy ? text.len : 0};
     return 0;
+}
+
+int step_set_outcome(struct journal *j, struct step *s, struct str text, struct err *err)
+{
+    struct str in_row;
+    int r = store_text_put(j->store, text, &s->rec.outcome_doc, &in_row, err);
+    if (r >= 0 && step_set_text(&s->rec.outcome_text, in_row) < 0)
+        r = err_sys(err, ENOMEM, "run %" PRId64 " step %" PRId64, j->run, s->rec.seq);
+    return r;
+}
+
+void step_drop_outcome(struct step *s)
+{
+    s->rec.outcome_doc = 0;
+    free((void *)(uintptr_t)s->rec.outcome_text.ptr);
+    s->rec.outcome_text = STR_NONE;
 }
 
 int step_set_request(struct step *s, struct str text)
@@ -130,6 +148,21 @@ static int grow(struct journal *j)
     return 0;
 }
 
+static int own_texts(struct store_step *own, const struct store_step *rec)
+{
+    static const size_t texts[] = {
+        offsetof(struct store_step, key), offsetof(struct store_step, reason),
+        offsetof(struct store_step, info), offsetof(struct store_step, request_text),
+        offsetof(struct store_step, outcome_text)};
+    int r = 0;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        *(struct str *)((char *)own + texts[i]) = STR_NONE;
+    for (size_t i = 0; i < ARRAY_LEN(texts) && r >= 0; i++)
+        r = step_set_text((struct str *)((char *)own + texts[i]),
+                          *(const struct str *)((const char *)rec + texts[i]));
+    return r;
+}
+
 static int add(struct journal *j, const struct store_step *rec, struct step **ret)
 {
     struct step *s = calloc(1, sizeof(*s));
@@ -138,10 +171,7 @@ static int add(struct journal *j, const struct store_step *rec, struct step **re
         return -ENOMEM;
     }
     s->rec = *rec;
-    s->rec.key = s->rec.reason = s->rec.info = STR_NONE;
-    if (step_set_text(&s->rec.key, rec->key) < 0 ||
-        step_set_text(&s->rec.reason, rec->reason) < 0 ||
-        step_set_text(&s->rec.info, rec->info) < 0) {
+    if (own_texts(&s->rec, rec) < 0) {
         step_free(s);
         return -ENOMEM;
     }
@@ -228,14 +258,23 @@ int journal_append_later(struct journal *j, const struct store_step *rec, struct
     return append(j, rec, true, ret, err);
 }
 
+static int set_request_text(struct journal *j, struct step *s, struct err *err)
+{
+    struct str in_row;
+    int r = store_text_put(j->store, (struct str){s->request, s->request_len}, &s->rec.request_doc,
+                           &in_row, err);
+    if (r >= 0 && step_set_text(&s->rec.request_text, in_row) < 0)
+        r = err_sys(err, ENOMEM, "run %" PRId64 " step %" PRId64, j->run, s->rec.seq);
+    return r;
+}
+
 int journal_save(struct journal *j, struct step *s, struct err *err)
 {
     int r = 0;
     if (!s->unwritten)
         return store_step_update(j->store, &s->rec, err);
     if (!s->rec.request_doc && s->request)
-        r = store_doc_put(j->store, (struct str){s->request, s->request_len}, &s->rec.request_doc,
-                          err);
+        r = set_request_text(j, s, err);
     if (r >= 0)
         r = store_step_add(j->store, &s->rec, err);
     if (r < 0)

@@ -19,7 +19,7 @@ struct waiter { /* a request of the worker that waits for a step's outcome */
 };
 
 struct step {
-    struct store_step rec;   /* rec.key, .reason and .info are owned by the step */
+    struct store_step rec;   /* its texts are owned by the step */
     struct step *next_same;  /* in its bucket, by rising seq */
     bool matched;            /* asked for in this attempt */
     bool live;               /* somebody works on it: a call is under way or prepared */
@@ -68,6 +68,9 @@ size_t journal_first_busy(struct journal *j);
 struct step *journal_find(struct journal *j, int64_t seq);
 /* Replaces a text of the record (rec.reason or rec.info) by a copy. */
 int step_set_text(struct str *field, struct str text) NODISCARD;
+/* The outcome's text, to be written by the next journal_save. */
+int step_set_outcome(struct journal *j, struct step *s, struct str text, struct err *err) NODISCARD;
+void step_drop_outcome(struct step *s); /* withdrawn: it is asked again */
 int step_set_request(struct step *s, struct str text) NODISCARD;
 int step_wait(struct step *s, struct str id_raw) NODISCARD; /* adds a waiter; at most 64: -E2BIG */
 void step_drop_waiters(struct step *s);

@@ -41,10 +41,19 @@ static int resume(struct run *r, struct step *s, const struct step_ask *q, struc
     return step_ops(r, s->rec.kind)->resume(r, s, q, err);
 }
 
+bool steps_may_begin(struct run *r, int *ret, struct err *err)
+{
+    if (r->rec.next_seq <= r->version->workflow.limits.steps)
+        return true;
+    *ret = run_event(r, LIFE_REFUSED, "asked for more steps than limits.steps allows", err);
+    return false;
+}
+
 static int begin_new(struct run *r, const struct step_ask *q, struct err *err)
 {
-    if (r->rec.next_seq > r->version->workflow.limits.steps)
-        return run_event(r, LIFE_REFUSED, "asked for more steps than limits.steps allows", err);
+    int e = 0;
+    if (!steps_may_begin(r, &e, err))
+        return e;
     if (!step_ops(r, q->kind))
         return wire_error(r->wire, q->id, WIRE_E_METHOD, "%s steps are not served",
                           step_kind_name(q->kind));
@@ -92,7 +101,7 @@ static int begin(struct run *r, const struct step_ask *q, enum step_state state,
         rec.began_ms = now;
     int e = digest_of_json(q->parsed, &rec.request, err);
     if (e >= 0 && !later && !rec.request_doc)
-        e = store_doc_put(r->rv->store, q->request, &rec.request_doc, err);
+        e = store_text_put(r->rv->store, q->request, &rec.request_doc, &rec.request_text, err);
     if (e >= 0)
         e = later ? journal_append_later(&r->journal, &rec, ret, err)
                   : journal_append(&r->journal, &rec, ret, err);
@@ -100,6 +109,8 @@ static int begin(struct run *r, const struct step_ask *q, enum step_state state,
         return e;
     r->rec.next_seq++;
     r->rec.steps++;
+    if (step_is_settled(*ret))
+        return 0; /* nobody waits for it, and nothing of it is to be sent */
     if (step_set_request(*ret, q->request) < 0 || (q->id && step_wait(*ret, q->id->raw) < 0))
         return err_sys(err, ENOMEM, "run %" PRId64 " step %" PRId64, r->rec.id, rec.seq);
     return 0;
@@ -120,6 +131,20 @@ int step_begin_later(struct run *r, const struct step_ask *q, struct step **ret,
     if (e >= 0 && !ev_timer_is_set(r->late))
         ev_timer_set(r->late, LATE_MS);
     return e;
+}
+
+int step_record(struct run *r, const struct step_ask *q, struct str outcome, struct err *err)
+{
+    struct step *s;
+    struct store_step more = {.ended_ms = reeved_now(r->rv)};
+    int e = store_text_put(r->rv->store, outcome, &more.outcome_doc, &more.outcome_text, err);
+    if (e >= 0)
+        e = begin(r, q, STEP_COMMITTED, &more, false, &s, err);
+    if (e < 0)
+        return e;
+    r->journal.delivered++; /* the worker has it: it is its own */
+    run_touch_later(r);
+    return 0;
 }
 
 void steps_on_late(void *arg, struct ev_timer *t)
@@ -167,7 +192,7 @@ int step_answer(struct run *r, struct step *s, struct str id_raw, struct err *er
     struct arena a;
     struct str reply;
     arena_init(&a, RUN_MESSAGE_ARENA);
-    int e = store_doc_get(r->rv->store, s->rec.outcome_doc, &a, &reply, err);
+    int e = store_text_get(r->rv->store, s->rec.outcome_doc, s->rec.outcome_text, &a, &reply, err);
     if (e >= 0)
         e = tell(r, s, id_raw, reply, err);
     arena_release(&a);
@@ -184,7 +209,7 @@ int step_settle(struct run *r, struct step *s, enum step_state state, struct str
     s->live = false;
     if (step_set_text(&s->rec.reason, str_of(reason ? reason : "")) < 0)
         return err_sys(err, ENOMEM, "run %" PRId64, r->rec.id);
-    int e = store_doc_put(r->rv->store, reply, &s->rec.outcome_doc, err);
+    int e = step_set_outcome(&r->journal, s, reply, err);
     if (e >= 0)
         e = journal_save(&r->journal, s, err);
     if (s->rec.kind == STEP_NAMED)

@@ -30,12 +30,16 @@ const struct step_kind_ops *step_ops(const struct run *r, enum step_kind kind);
  * returned; what is wrong with the request is answered to the worker. */
 int steps_ask(struct run *r, const struct step_ask *q, struct err *err);
 
+/* Whether limits.steps allows one more; if not, the run has ended, and *ret is what a handler returns. */
+bool steps_may_begin(struct run *r, int *ret, struct err *err);
 /* Writes a new step in `state`, with the worker's request kept for sending. Adds the waiter. */
 int step_begin(struct run *r, const struct step_ask *q, enum step_state state, const struct store_step *more,
                struct step **ret, struct err *err) NODISCARD;
 /* A step that is the worker's own doing and nobody else's: its row is written together with its outcome, with
  * the next change of the run, or after a moment; so that it costs one commit, not two. */
 int step_begin_later(struct run *r, const struct step_ask *q, struct step **ret, struct err *err);
+/* A step of the worker's own that had begun and ended before we heard of it: one row, with its outcome. */
+int step_record(struct run *r, const struct step_ask *q, struct str outcome, struct err *err);
 ev_timer_fn steps_on_late;
 /* The outcome: recorded, then told to all who wait (the telling leaves after the commit). `reply` is the
  * JSON text of the result, or of {code,message,data?} when is_error. */

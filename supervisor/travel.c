@@ -176,7 +176,8 @@ static int line_up(struct reeved *rv, const struct run *o, const struct travel_a
     return note(rv, q, rec.id, err);
 }
 
-int travel_new(struct reeved *rv, const struct travel_ask *q, struct travel_made *ret, struct err *err)
+int travel_new(struct reeved *rv, const struct travel_ask *q, struct travel_made *ret,
+               struct err *err)
 {
     struct run *o;
     *ret = (struct travel_made){0};
@@ -283,7 +284,8 @@ static struct str recorded_request(struct run *r, const struct step *s, struct a
     struct str text = STR_NONE;
     struct err ignored = ERR_INIT;
     if (!s || !s->rec.request_doc ||
-        store_doc_get(r->rv->store, s->rec.request_doc, a, &text, &ignored) < 0)
+        store_text_get(r->rv->store, s->rec.request_doc, s->rec.request_text, a, &text, &ignored) <
+            0)
         return STR("null");
     return text;
 }
@@ -479,7 +481,7 @@ static int answer(struct run *r, const struct step_ask *q, const struct store_st
     struct step *own;
     const struct store_step more = {.info = s->info, .child = s->child};
     arena_init(&a, RUN_MESSAGE_ARENA);
-    int e = store_doc_get(r->rv->store, s->outcome_doc, &a, &reply, err);
+    int e = store_text_get(r->rv->store, s->outcome_doc, s->outcome_text, &a, &reply, err);
     if (e >= 0)
         e = step_begin(r, q, STEP_OPEN, &more, &own, err);
     if (e >= 0)

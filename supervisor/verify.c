@@ -1,5 +1,6 @@
 /*
- * verify.c: see verify.h. Runs in reeved; the answer is a tool server's, whom the operator named for this.
+ * verify.c: see verify.h. Runs in reeved; the answer is a tool server's, whom the operator named
+ * for this.
  */
 #include "supervisor/verify.h"
 
@@ -34,8 +35,9 @@ static void done(struct verify *v)
 /* Why the question stays with the people. */
 static void give_up(struct verify *v, const char *why)
 {
-    struct str line = arena_fmt(&v->arena, "%.*s/%.*s does not tell whether step %" PRId64 " happened: %s",
-                                STR_FMT(v->server), STR_FMT(v->tool), v->seq, why);
+    struct str line =
+        arena_fmt(&v->arena, "%.*s/%.*s does not tell whether step %" PRId64 " happened: %s",
+                  STR_FMT(v->server), STR_FMT(v->tool), v->seq, why);
     run_log(v->r, LOG_LEVEL_WARN, "verify", line);
     done(v);
 }
@@ -72,7 +74,8 @@ static void on_reply(void *arg, const struct tool_reply *reply)
     struct err err = ERR_INIT;
     const struct json *happened = json_path(reply->result, "structuredContent.happened");
     if (!json_is(happened, JSON_BOOL)) {
-        give_up(v, reply->result ? "its answer has no structuredContent.happened" : "it did not answer");
+        give_up(v, reply->result ? "its answer has no structuredContent.happened"
+                                 : "it did not answer");
         return;
     }
     if (run_state_is_final(v->r->rec.state)) {
@@ -103,8 +106,11 @@ static int may_ask(struct verify *v, const struct tool_def *def, struct err *err
     digest_hex(&def->digest, hex);
     f.ask = ASK_CALL;
     f.input = v->parsed;
-    f.tool = (struct facts_tool){.server = s->name, .tool = v->tool, .server_tenant = s->tenant,
-                                 .class = server_tool_of(s, v->tool).class, .schema = def->schema,
+    f.tool = (struct facts_tool){.server = s->name,
+                                 .tool = v->tool,
+                                 .server_tenant = s->tenant,
+                                 .class = server_tool_of(s, v->tool).class,
+                                 .schema = def->schema,
                                  .digest = arena_str(&v->arena, str_of(hex))};
     if ((e = asking_history(r, s->name, v->tool, v->parsed, &v->arena, &f, err)) < 0 ||
         (e = ask_decide(r->rv->house, &f, &v->arena, d, err)) < 0)
@@ -124,8 +130,11 @@ static int send_question(struct verify *v, struct err *err)
     int e = may_ask(v, def, err);
     if (e < 0)
         return e;
-    const struct tool_request q = {.tool = v->tool, .arguments = v->arguments, .idempotency_key = v->key,
-                                   .trace_id = v->r->rec.trace_id, .timeout_ms = s->timeout_ms};
+    const struct tool_request q = {.tool = v->tool,
+                                   .arguments = v->arguments,
+                                   .idempotency_key = v->key,
+                                   .trace_id = v->r->rec.trace_id,
+                                   .timeout_ms = s->timeout_ms};
     return tool_server_call(v->ts, &q, on_reply, v, &call, err);
 }
 
@@ -137,7 +146,8 @@ static void on_server(void *arg, struct tool_server *ts, const struct err *why)
     v->ts = ts;
     if (run_state_is_final(v->r->rec.state))
         done(v);
-    else if (why && (++v->tries == TRIES_MAX || tool_server_want(ts, on_server, v, &v->want, &err) < 0))
+    else if (why &&
+             (++v->tries == TRIES_MAX || tool_server_want(ts, on_server, v, &v->want, &err) < 0))
         give_up(v, why->text);
     else if (why)
         return; /* told again */
@@ -148,7 +158,8 @@ static void on_server(void *arg, struct tool_server *ts, const struct err *why)
     }
 }
 
-/* The call's arguments, whole: a journal that masks does not have them, and then only people can tell. */
+/* The call's arguments, whole: a journal that masks does not have them, and then only people can
+ * tell. */
 static int take_arguments(struct verify *v, struct step *s, struct err *err)
 {
     struct digest d;
@@ -156,12 +167,15 @@ static int take_arguments(struct verify *v, struct step *s, struct err *err)
     if (s->request)
         v->arguments = arena_str(&v->arena, (struct str){s->request, s->request_len});
     else
-        e = store_doc_get(v->r->rv->store, s->rec.request_doc, &v->arena, &v->arguments, err);
+        e = store_text_get(v->r->rv->store, s->rec.request_doc, s->rec.request_text, &v->arena,
+                           &v->arguments, err);
     if (e >= 0)
         e = json_parse(&v->arena, v->arguments, &JSON_LIMITS_DEFAULT, &v->parsed, NULL, err);
     if (e >= 0)
         e = digest_of_json(v->parsed, &d, err);
-    return e >= 0 && !digest_eq(&d, &s->rec.request) ? err_set(err, ENODATA, "its arguments are masked") : e;
+    return e >= 0 && !digest_eq(&d, &s->rec.request)
+               ? err_set(err, ENODATA, "its arguments are masked")
+               : e;
 }
 
 static int start(struct run *r, struct step *s, struct str server, struct str tool, struct err *err)

@@ -50,6 +50,8 @@ static int answer_begin(struct run *r, const struct step *s, const struct json *
     wire_result(r->wire, &o, id);
     jout_m_bool(&o.j, "done", false);
     jout_m_i64(&o.j, "step", s->rec.seq);
+    if (!r->journal.unmatched && r->rec.mode == RUN_REAL)
+        jout_m_bool(&o.j, "fresh", true); /* nothing that is recorded is still to be asked for */
     return wire_end(r->wire, &o, err);
 }
 
@@ -131,6 +133,70 @@ int waits_step_end(void *ctx, struct wire *w, const struct wire_message *m, stru
     if (e < 0)
         return e;
     struct wire_out o;
+    wire_result(w, &o, m->id);
+    return wire_end(w, &o, err);
+}
+
+#define RECORDS_MAX 256 /* steps a message: the others wait meanwhile */
+
+/* {"begin":{as of step/begin},"value":any} */
+static int record_one(struct run *r, const struct json *step, struct buf *outcome, struct err *err)
+{
+    const struct json *begin, *value = json_get(step, "value");
+    struct step_ask q = {.kind = STEP_NAMED};
+    struct jout j;
+    if (json_want(step, "begin", JSON_OBJECT, &begin, err) < 0 ||
+        json_want_str(begin, "key", &q.key, err) < 0)
+        return -EINVAL;
+    if (!value || !q.key.len || q.key.len > 256)
+        return err_set(err, EINVAL, "expected value, and a key of 1 to 256 bytes");
+    q.parsed = begin;
+    q.request = begin->raw;
+    buf_clear(outcome);
+    jout_begin(&j, outcome);
+    jout_object(&j);
+    put_value(&j, value);
+    jout_object_end(&j);
+    int e = jout_end(&j);
+    return e < 0 ? err_sys(err, -e, "write an outcome") : step_record(r, &q, buf_str(outcome), err);
+}
+
+/* The worker took for granted that these will be recorded: if they cannot be, it ends. */
+static int record_all(struct run *r, const struct json *steps, struct err *err)
+{
+    struct err why = ERR_INIT;
+    struct buf outcome;
+    int e = 0;
+    buf_init(&outcome, 32u << 20);
+    for (size_t i = 0; e >= 0 && !r->ended && i < steps->array.count; i++) {
+        if (!steps_may_begin(r, &e, err))
+            break;
+        e = record_one(r, &steps->array.items[i], &outcome, &why);
+    }
+    buf_release(&outcome);
+    if (e == -EINVAL)
+        return run_event(r, LIFE_ERROR, err_wrap(&why, "step/record") < 0 ? why.text : "", err);
+    if (e < 0 && why.number)
+        *err = why;
+    return e;
+}
+
+int waits_step_record(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
+{
+    struct run *r = ctx;
+    const struct json *steps;
+    struct wire_out o;
+    struct err why = ERR_INIT;
+    if (json_want(m->params, "steps", JSON_ARRAY, &steps, &why) < 0)
+        return wire_error(w, m->id, WIRE_E_PARAMS, "step/record: %s", why.text);
+    if (steps->array.count > RECORDS_MAX)
+        return wire_error(w, m->id, WIRE_E_PARAMS, "step/record: at most %d steps", RECORDS_MAX);
+    if (r->journal.unmatched || r->held || r->rec.mode != RUN_REAL)
+        return wire_error(w, m->id, WIRE_E_STATE,
+                          "step/record: the journal may know these steps: step/begin asks it");
+    int e = record_all(r, steps, err);
+    if (e < 0 || run_state_is_final(r->rec.state) || !r->wire)
+        return e;
     wire_result(w, &o, m->id);
     return wire_end(w, &o, err);
 }
@@ -300,7 +366,7 @@ int waits_withdraw_failures(struct run *r, struct err *err)
         struct step *s = r->journal.steps[i - 1];
         if (s->rec.state != STEP_FAILED || !may_withdraw(r, s))
             break;
-        s->rec.outcome_doc = 0;
+        step_drop_outcome(s);
         s->rec.tries = 0;
         e = journal_save(&r->journal, s, err);
     }

@@ -10,7 +10,7 @@
 extern const struct step_kind_ops waits_named_ops, waits_timer_ops, waits_event_ops, waits_emit_ops, waits_child_ops,
     waits_approval_ops;
 
-wire_handler waits_step_end;
+wire_handler waits_step_record, waits_step_end;
 int waits_check_sleep(const struct json *params, struct err *err) NODISCARD;
 /* A living worker waits, and the earliest time-out among its steps has come. */
 ev_timer_fn waits_on_due;

@@ -171,11 +171,17 @@ static int event_resume(struct run *r, struct step *s, const struct step_ask *q,
 
 const struct step_kind_ops waits_event_ops = {.begin = event_begin, .resume = event_resume};
 
+#define WOKEN_BYTES ((size_t)1 << 30)
+
+struct woken_item {
+    int64_t run, seq, doc; /* of the request: see store_text_put */
+    struct str text;
+};
+
 struct woken {
-    struct {
-        int64_t run, seq, doc;
-    } * items;
+    struct woken_item *items;
     size_t count, cap;
+    struct arena texts;
 };
 
 static int on_open_wait(void *arg, const struct store_step *s)
@@ -189,36 +195,36 @@ static int on_open_wait(void *arg, const struct store_step *s)
         w->items = grown;
         w->cap = cap;
     }
-    w->items[w->count].run = s->run;
-    w->items[w->count].doc = s->request_doc;
-    w->items[w->count++].seq = s->seq;
+    struct str text = arena_str(&w->texts, s->request_text);
+    if (!text.ptr)
+        return -ENOMEM;
+    w->items[w->count++] = (struct woken_item){s->run, s->seq, s->request_doc, text};
     return 0;
 }
 
-static int wait_one(struct reeved *rv, int64_t run, int64_t seq, int64_t doc,
-                    const struct store_event *ev, const struct json *envelope, size_t *ret_woken,
-                    struct err *err)
+static int wait_one(struct reeved *rv, const struct woken_item *w, const struct store_event *ev,
+                    const struct json *envelope, size_t *ret_woken, struct err *err)
 {
     struct arena a;
     struct str params;
     const struct json *parsed = NULL;
     struct run *r;
     arena_init(&a, RUN_MESSAGE_ARENA);
-    int e = store_doc_get(rv->store, doc, &a, &params, err);
+    int e = store_text_get(rv->store, w->doc, w->text, &a, &params, err);
     if (e >= 0)
         e = json_parse(&a, params, &JSON_LIMITS_DEFAULT, &parsed, NULL, err);
     bool matches = e >= 0 && trigger_matches(envelope, json_get(parsed, "match"));
     arena_release(&a);
     if (!matches)
         return e;
-    if ((e = run_get(rv, run, &r, err)) < 0)
+    if ((e = run_get(rv, w->run, &r, err)) < 0)
         return e;
     e = run_journal(r, err);
-    struct step *s = e >= 0 ? journal_find(&r->journal, seq) : NULL;
+    struct step *s = e >= 0 ? journal_find(&r->journal, w->seq) : NULL;
     if (s && s->rec.state == STEP_OPEN && !run_state_is_final(r->rec.state)) {
         e = take_event(r, s, ev, err);
         if (e >= 0)
-            run_wake(rv, run, "");
+            run_wake(rv, w->run, "");
         (*ret_woken)++;
     }
     run_put(r);
@@ -230,6 +236,7 @@ int waits_on_event(struct reeved *rv, const struct store_event *ev, const struct
 {
     struct woken w = {0};
     struct store_wait_paths paths;
+    arena_init(&w.texts, WOKEN_BYTES);
     int e = store_wait_paths(rv->store, ev->type, &paths, err);
     if (e >= 0)
         e = store_waits_open(rv->store, ev->type, 0, on_open_wait, &w, err);
@@ -242,8 +249,8 @@ int waits_on_event(struct reeved *rv, const struct store_event *ev, const struct
     if (e == -ENOMEM && !err->number)
         err_sys(err, ENOMEM, "wake runs");
     for (size_t i = 0; e >= 0 && i < w.count; i++)
-        e = wait_one(rv, w.items[i].run, w.items[i].seq, w.items[i].doc, ev, envelope, ret_woken,
-                     err);
+        e = wait_one(rv, &w.items[i], ev, envelope, ret_woken, err);
+    arena_release(&w.texts);
     free(w.items);
     return e < 0 ? e : 0;
 }

@@ -149,18 +149,10 @@ int reeve_fail(struct reeve *r, const char *message, bool retryable, struct err 
 #define BY_KEY \
     '=' /* before the key, where a step that begins late has no id yet: no JSON text begins so */
 
-/* In a fresh run nothing is recorded, so the answer is known: to be done. The request leaves
- * together with the next one, as a rule step/end: a step is one round trip then, not two. */
-static bool may_begin_late(const struct reeve *r, const char *key)
-{
-    return r->is_fresh && r->late_id == 0 && r->open_count == 0 &&
-           strlen(key) + 2 <= REEVE_STEP_MAX;
-}
-
-static int begin_late(struct reeve *r, const char *key, struct wire_out *o,
+static int begin_late(struct reeve *r, const char *key, struct str input,
                       struct reeve_step *ret_step, struct err *err)
 {
-    int rc = client_put_late(r, o, err);
+    int rc = late_begin(r, key, input, err);
 
     if (rc < 0)
         return err_wrap(err, "step \"%s\"", key);
@@ -178,11 +170,11 @@ int reeve_step_begin(struct reeve *r, const char *key, struct str input,
 
     if (rc < 0)
         return rc;
+    if (late_may_begin(r, key))
+        return begin_late(r, key, input, ret_step, err);
     reeve_request(r, &o, "step/begin");
     jout_m_cstr(&o.j, "key", key);
     raw_member(&o, "input", input);
-    if (may_begin_late(r, key))
-        return begin_late(r, key, &o, ret_step, err);
     rc = reeve_ask(r, &o, a, err);
     if (rc >= 0)
         rc = json_want_bool(a->value, "done", &done, err);
@@ -192,6 +184,8 @@ int reeve_step_begin(struct reeve *r, const char *key, struct str input,
         a->value = json_get(a->value, "value");
         return 1;
     }
+    if (json_bool_or(a->value, "fresh", false, &r->is_fresh, err) < 0)
+        return err_wrap(err, "step \"%s\"", key);
     step = json_get(a->value, "step");
     if (!json_is(step, JSON_INT) && !json_is(step, JSON_STRING))
         return err_set(err, EBADMSG, "step \"%s\": the broker gave it no id", key);
@@ -211,7 +205,7 @@ static void put_step(struct wire_out *o, const struct reeve_step *step)
 static int end_step(struct reeve *r, struct wire_out *o, struct err *err)
 {
     struct reeve_answer a = REEVE_ANSWER_INIT;
-    int rc = client_ask_with_late(r, o, &a, err);
+    int rc = late_ask(r, o, &a, err);
 
     reeve_answer_release(&a);
     return rc;
@@ -226,6 +220,14 @@ int reeve_step_end(struct reeve *r, const struct reeve_step *step, struct str va
     put_step(&o, step);
     raw_member(&o, "value", value.ptr ? value : STR("null"));
     return end_step(r, &o, err);
+}
+
+int reeve_step_end_later(struct reeve *r, const struct reeve_step *step, struct str value,
+                         struct err *err)
+{
+    if (step->id[0] != BY_KEY || !r->late.has_begun || strcmp(step->id + 1, r->late.key) != 0)
+        return reeve_step_end(r, step, value, err);
+    return late_end(r, value.ptr ? value : STR("null"), err);
 }
 
 int reeve_step_fail(struct reeve *r, const struct reeve_step *step, const char *message,

@@ -59,7 +59,7 @@ int reeve_open(int fd, struct reeve **ret, struct err *err)
     }
     channel_init(&r->channel, fd, REEVE_MESSAGE_MAX);
     buf_init(&r->out, REEVE_MESSAGE_MAX + 1);
-    buf_init(&r->late, 2 * REEVE_MESSAGE_MAX + 2);
+    late_init(&r->late);
     *ret = r;
     return 0;
 }
@@ -74,7 +74,7 @@ void reeve_close(struct reeve *r)
         reeve_answer_release(&r->slots[i].answer);
     reeve_answer_release(&r->begun);
     buf_release(&r->out);
-    buf_release(&r->late);
+    late_release(&r->late);
     channel_release(&r->channel);
     free(r);
 }
@@ -129,32 +129,34 @@ static struct client_slot *slot_new(struct reeve *r)
 void reeve_request(struct reeve *r, struct wire_out *o, const char *method)
 {
     buf_clear(&r->out);
-    wire_put_request(o, &r->out, r->last_id + 1, method);
+    r->out_id = ++r->last_id;
+    wire_put_request(o, &r->out, r->out_id, method);
 }
 
-static int flush(struct reeve *r, struct err *err)
+static void forget(struct buf *b)
 {
-    bool both = r->late.len > 0;
+    if (b->cap > OUT_KEEP)
+        buf_release(b);
+    else
+        buf_clear(b);
+}
+
+int client_flush(struct reeve *r, struct err *err)
+{
+    struct buf *lines = &r->late.lines;
+    bool both = lines->len > 0;
     int rc;
 
     if (both)
-        buf_str_put(&r->late, buf_str(&r->out));
-    rc = buf_status(&r->late) < 0
-             ? err_set(err, ENOMEM, "no memory for a request")
-             : channel_send(&r->channel, buf_str(both ? &r->late : &r->out), err);
-    if (r->late.cap > OUT_KEEP)
-        buf_release(&r->late);
-    else
-        buf_clear(&r->late);
-    if (r->out.cap > OUT_KEEP)
-        buf_release(&r->out);
-    else
-        buf_clear(&r->out);
+        buf_str_put(lines, buf_str(&r->out));
+    rc = buf_status(lines) < 0 ? err_set(err, ENOMEM, "no memory for a request")
+                               : channel_send(&r->channel, buf_str(both ? lines : &r->out), err);
+    forget(lines);
+    forget(&r->out);
     return rc < 0 ? broke(r, err) : 0;
 }
 
-/* Ends the request that stands in r->out and gives it a slot; it is not sent yet. */
-static int enter(struct reeve *r, struct wire_out *o, int64_t *ret_id, struct err *err)
+int client_enter(struct reeve *r, struct wire_out *o, int64_t id, bool is_batch, struct err *err)
 {
     struct client_slot *slot = slot_new(r);
     int rc = wire_put_end(o);
@@ -168,9 +170,8 @@ static int enter(struct reeve *r, struct wire_out *o, int64_t *ret_id, struct er
         return err_sys(err, -rc, "write a request");
     if (!slot)
         return err_set(err, EBUSY, "more than %d requests are unanswered", REEVE_OPEN_MAX);
-    *slot = (struct client_slot){.id = ++r->last_id, .is_open = true};
-    r->open_count++;
-    *ret_id = slot->id;
+    *slot = (struct client_slot){.id = id, .is_open = true, .is_batch = is_batch};
+    r->open_count += !is_batch;
     return 0;
 }
 
@@ -185,87 +186,21 @@ static void leave(struct reeve *r, int64_t id)
     r->open_count--;
 }
 
-static int send_entered(struct reeve *r, int64_t id, struct err *err)
-{
-    int rc = flush(r, err);
-
-    if (rc < 0)
-        leave(r, id);
-    return rc;
-}
-
 int reeve_request_end(struct reeve *r, struct wire_out *o, int64_t *ret_id, struct err *err)
 {
-    int64_t id;
-    int rc = enter(r, o, &id, err);
+    int64_t id = r->out_id;
+    int rc = client_enter(r, o, id, false, err);
 
-    if (rc >= 0 && r->late_id != 0 && (rc = client_settle_late(r, err)) < 0)
+    if (rc < 0)
+        return rc;
+    rc = late_settle(r, err);
+    if (rc >= 0)
+        rc = client_flush(r, err);
+    if (rc < 0)
         leave(r, id); /* it was never sent */
-    if (rc >= 0)
-        rc = send_entered(r, id, err);
-    if (rc >= 0)
+    else
         *ret_id = id;
     return rc;
-}
-
-int client_put_late(struct reeve *r, struct wire_out *o, struct err *err)
-{
-    int64_t id;
-    int rc = enter(r, o, &id, err);
-
-    if (rc < 0)
-        return rc;
-    buf_str_put(&r->late, buf_str(&r->out));
-    buf_clear(&r->out);
-    r->late_id = id;
-    return 0;
-}
-
-static int take_late(struct reeve *r, struct err *err)
-{
-    struct reeve_answer a = REEVE_ANSWER_INIT;
-    int64_t id = r->late_id;
-    int rc;
-
-    r->late_id = 0;
-    rc = reeve_wait(r, id, &a, err);
-    if (rc >= 0)
-        rc = reeve_answer_status(&a, err);
-    reeve_answer_release(&a);
-    return rc;
-}
-
-int client_settle_late(struct reeve *r, struct err *err)
-{
-    int rc = 0;
-
-    if (r->late_id == 0)
-        return 0;
-    if (r->late.len > 0) {
-        rc = channel_send(&r->channel, buf_str(&r->late), err);
-        buf_clear(&r->late);
-    }
-    return rc < 0 ? broke(r, err) : take_late(r, err);
-}
-
-int client_ask_with_late(struct reeve *r, struct wire_out *o, struct reeve_answer *a,
-                         struct err *err)
-{
-    int64_t id;
-    int rc = enter(r, o, &id, err), late;
-    struct err why = ERR_INIT;
-
-    if (rc >= 0)
-        rc = send_entered(r, id, err);
-    if (rc < 0)
-        return rc;
-    late = r->late_id != 0 ? take_late(r, &why) : 0;
-    rc = reeve_wait(r, id, a, err);
-    if (late < 0) { /* the step had not begun: that is why it could not end */
-        *err = why;
-        return late;
-    }
-    return rc < 0 ? rc : reeve_answer_status(a, err);
 }
 
 /* ---- what comes ------------------------------------------------------------------------------ */
@@ -275,6 +210,15 @@ static int admit_notification(struct reeve *r, const struct wire_message *m)
     if (str_is(m->method, "run/cancelled"))
         r->is_cancelled = true;
     return 0; /* others are for newer workers: no harm in them */
+}
+
+/* Steps that were taken for recorded are not: nothing that follows can be right. */
+static int take_batch(struct reeve *r, struct client_slot *slot, const struct reeve_answer *a,
+                      struct err *err)
+{
+    *slot = (struct client_slot){0};
+    r->late.batches_open--;
+    return reeve_answer_status(a, err) < 0 ? err_wrap(err, "record steps") : 0;
 }
 
 static int admit_answer(struct reeve *r, const struct wire_message *m, struct reeve_answer *a,
@@ -295,13 +239,15 @@ static int admit_answer(struct reeve *r, const struct wire_message *m, struct re
         a->text = m->text;
         a->data = m->data;
     }
+    if (slot->is_batch)
+        return take_batch(r, slot, a, err);
     slot->answer = *a;
     slot->is_answered = true;
     *a = REEVE_ANSWER_INIT;
     return 0;
 }
 
-static int take_message(struct reeve *r, struct err *err)
+int client_take_message(struct reeve *r, struct err *err)
 {
     struct reeve_answer a = REEVE_ANSWER_INIT;
     struct wire_message m;
@@ -353,7 +299,7 @@ struct client_slot *client_wait(struct reeve *r, int64_t id, struct err *err)
     struct client_slot *slot;
 
     while (!(slot = answered(r, id)))
-        if (check_usable(r, err) < 0 || take_message(r, err) < 0)
+        if (check_usable(r, err) < 0 || client_take_message(r, err) < 0)
             return NULL;
     return slot;
 }
@@ -428,6 +374,6 @@ void reeve_log(struct reeve *r, enum log_level level, const char *fmt, ...)
     wire_put_notification(&o, &r->out, "log");
     jout_m_cstr(&o.j, "level", names[MIN((size_t)level, ARRAY_LEN(names) - 1)]);
     jout_m_str(&o.j, "text", line);
-    if (wire_put_end(&o) == 0 && flush(r, &err) < 0)
+    if (wire_put_end(&o) == 0 && client_flush(r, &err) < 0)
         return; /* the next call tells why */
 }

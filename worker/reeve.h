@@ -95,6 +95,12 @@ struct reeve_step {
 int reeve_step_begin(struct reeve *r, const char *key, struct str input, struct reeve_step *ret_step,
                      struct reeve_answer *a, struct err *err) NODISCARD;
 int reeve_step_end(struct reeve *r, const struct reeve_step *step, struct str value, struct err *err) NODISCARD;
+/* The same without waiting: returns at once as a rule, and the step is recorded before anything that comes
+ * after it in this run can leave Reeve (a call, an event, the run's result). Steps that have ended so travel
+ * together, at most 64, and cost a fraction of a commit each. What a crash takes of them is done again: for
+ * steps whose code has no effect but its value. Where the journal may know the step, it is reeve_step_end. */
+int reeve_step_end_later(struct reeve *r, const struct reeve_step *step, struct str value,
+                         struct err *err) NODISCARD;
 int reeve_step_fail(struct reeve *r, const struct reeve_step *step, const char *message,
                     struct err *err) NODISCARD;
 

@@ -301,6 +301,26 @@ int store_doc_get(struct store *s, int64_t doc, struct arena *a, struct str *ret
     return 0;
 }
 
+int store_text_put(struct store *s, struct str text, int64_t *ret_doc, struct str *ret_text,
+                   struct err *err)
+{
+    bool is_short = text.len <= STORE_INLINE_MAX && memchr(text.ptr, 0, text.len) == NULL;
+    *ret_text = is_short ? text : STR_NONE;
+    if (!is_short)
+        return store_doc_put(s, text, ret_doc, err);
+    *ret_doc = STORE_DOC_INLINE;
+    return 0;
+}
+
+int store_text_get(struct store *s, int64_t doc, struct str text, struct arena *a, struct str *ret,
+                   struct err *err)
+{
+    if (doc != STORE_DOC_INLINE)
+        return store_doc_get(s, doc, a, ret, err);
+    *ret = arena_str(a, text);
+    return ret->ptr != NULL ? 0 : err_set(err, ENOMEM, "store: no memory for a step's text");
+}
+
 /* Deletes nodes from the end of a chain on, up to one that something else still needs. */
 static int chain_drop(struct store *s, int64_t node, struct err *err)
 {
@@ -349,6 +369,8 @@ static int doc_drop(struct store *s, int64_t doc, struct err *err)
 
 int doc_refer(struct store *s, int64_t before, int64_t now, struct err *err)
 {
+    before = MAX(before, 0); /* STORE_DOC_INLINE refers to nothing */
+    now = MAX(now, 0);
     if (before == now)
         return 0;
     int r = 0;

@@ -171,11 +171,17 @@ static const char schema_4[] =
     "CREATE TABLE wait_path(type TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY(type, path)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX step_wait ON step(key, child, pos) WHERE state=6 AND kind=4;";
 
+/* Short requests and outcomes of steps stand in the row itself: doc -1. */
+static const char schema_5[] =
+    "ALTER TABLE step ADD COLUMN request_text TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE step ADD COLUMN outcome_text TEXT NOT NULL DEFAULT '';";
+
 const struct schema_step schema_steps[] = {
     {1, "the first schema", schema_1},
     {2, "queues, switches, versions", schema_2},
     {3, "forks and replays", schema_3},
     {4, "event waits by what they wait for", schema_4},
+    {5, "short texts of steps in their rows", schema_5},
 };
 const size_t schema_step_count = ARRAY_LEN(schema_steps);
 

@@ -64,6 +64,12 @@ int store_blob_get(struct store *s, const struct digest *d, struct arena *a, str
  * O(n). Comes back to the byte. Text without such an array, or with white space in it, is one blob. */
 int store_doc_put(struct store *s, struct str text, int64_t *ret_doc, struct err *err) NODISCARD;
 int store_doc_get(struct store *s, int64_t doc, struct arena *a, struct str *ret, struct err *err) NODISCARD;
+/* The request or the outcome of a step: a short text stands in the step's own row (*ret_doc is
+ * STORE_DOC_INLINE then, *ret_text borrows text), any other becomes a document (*ret_text is empty). */
+#define STORE_DOC_INLINE (-1)
+#define STORE_INLINE_MAX 256
+int store_text_put(struct store *s, struct str text, int64_t *ret_doc, struct str *ret_text, struct err *err) NODISCARD;
+int store_text_get(struct store *s, int64_t doc, struct str text, struct arena *a, struct str *ret, struct err *err) NODISCARD;
 
 /* ---- what was installed ------------------------------------------------------------------------ */
 
@@ -229,12 +235,14 @@ struct store_step {
     struct str key;         /* tool "ledger/pay", route, name of a named step... */
     int occurrence;         /* from 1: which of the same (kind, key, digest) */
     struct digest request;  /* of the canonical request */
-    int64_t request_doc;
+    int64_t request_doc;    /* see store_text_put, for outcome_doc too */
+    struct str request_text;
     enum step_state state;
     int64_t seen;           /* outcomes that the worker had when it asked */
     int attempt;            /* of the run, when asked */
     int tries;              /* how often it left */
     int64_t outcome_doc;    /* the reply as the worker gets it; 0: none yet */
+    struct str outcome_text;
     bool outcome_error;     /* the reply is a JSON-RPC error: outcome_doc holds {code,message,data} */
     struct str reason;      /* one line for people: denial, failure, why unknown */
     int64_t decision;       /* store_decision id; 0: none */
@@ -246,7 +254,7 @@ struct store_step {
     struct str info;        /* small JSON object for the trace: model name, server, tool digest, layers... */
 };
 int store_step_add(struct store *s, const struct store_step *st, struct err *err) NODISCARD;
-/* Writes everything but run, seq, kind, key, occurrence, request, request_doc, seen, attempt, asked. */
+/* Writes everything but run, seq, kind, key, occurrence, request and its text, seen, attempt, asked. */
 int store_step_update(struct store *s, const struct store_step *st, struct err *err) NODISCARD;
 int store_step_get(struct store *s, int64_t run, int64_t seq, struct arena *a, struct store_step *ret, struct err *err) NODISCARD;
 typedef int store_step_fn(void *arg, const struct store_step *st);

@@ -49,7 +49,10 @@ static int keep_step(void *arg, const void *row)
     st->key = arena_str(&q->d->arena, st->key);
     st->reason = arena_str(&q->d->arena, st->reason);
     st->info = arena_str(&q->d->arena, st->info);
-    if (!st->key.ptr || !st->reason.ptr || !st->info.ptr)
+    st->request_text = arena_str(&q->d->arena, st->request_text);
+    st->outcome_text = arena_str(&q->d->arena, st->outcome_text);
+    if (!st->key.ptr || !st->reason.ptr || !st->info.ptr || !st->request_text.ptr ||
+        !st->outcome_text.ptr)
         return -ENOMEM;
     q->side->count++;
     return 0;
@@ -166,16 +169,25 @@ static void align(struct diff *d)
     join_moved(d);
 }
 
-static int same_doc(struct diff *d, int64_t a, int64_t b, struct err *err)
+static int read_text(struct diff *d, int64_t doc, struct str text, struct buf *out, struct err *err)
+{
+    if (doc != STORE_DOC_INLINE)
+        return doc_read(&d->v->db, doc, out, err);
+    buf_str_put(out, text);
+    return buf_status(out) < 0 ? err_set(err, ENOMEM, "store: no memory for an outcome") : 0;
+}
+
+static int same_text(struct diff *d, int64_t a, struct str a_text, int64_t b, struct str b_text,
+                     struct err *err)
 {
     struct buf one, other;
-    if (a == b || !a || !b)
+    if (!a || !b || (a == b && a != STORE_DOC_INLINE))
         return a == b;
     buf_init(&one, ROW_BYTES);
     buf_init(&other, ROW_BYTES);
-    int r = doc_read(&d->v->db, a, &one, err);
+    int r = read_text(d, a, a_text, &one, err);
     if (r >= 0)
-        r = doc_read(&d->v->db, b, &other, err);
+        r = read_text(d, b, b_text, &other, err);
     if (r >= 0)
         r = str_eq(buf_str(&one), buf_str(&other));
     buf_release(&one);
@@ -190,7 +202,8 @@ static int compare(struct diff *d, struct err *err)
         if (p->a == SIZE_MAX || p->b == SIZE_MAX)
             continue;
         const struct store_step *a = &d->a.steps[p->a], *b = &d->b.steps[p->b];
-        int same = same_doc(d, a->outcome_doc, b->outcome_doc, err);
+        int same =
+            same_text(d, a->outcome_doc, a->outcome_text, b->outcome_doc, b->outcome_text, err);
         if (same < 0)
             return same;
         if (a->state != b->state)
@@ -239,9 +252,9 @@ static int put_step(const struct diff *d, const char *name, const struct side *s
     const struct store_step *st = &side->steps[i];
     jout_object(out);
     step_members(d->v, st, out);
-    int r = out_doc(d->v, out, "request", st->request_doc, false, err);
+    int r = out_step_text(d->v, out, "request", st->request_doc, st->request_text, false, err);
     if (r >= 0)
-        r = out_doc(d->v, out, "outcome", st->outcome_doc, false, err);
+        r = out_step_text(d->v, out, "outcome", st->outcome_doc, st->outcome_text, false, err);
     jout_object_end(out);
     return r;
 }
@@ -281,7 +294,9 @@ static int write_diff(struct diff *d, struct jout *out, struct err *err)
     bool same = false;
     /* A replay's result is its report. */
     bool is_report = d->a.run.mode == RUN_REPLAY || d->b.run.mode == RUN_REPLAY;
-    int same_result = is_report ? 1 : same_doc(d, d->a.run.result_doc, d->b.run.result_doc, err);
+    int same_result =
+        is_report ? 1
+                  : same_text(d, d->a.run.result_doc, STR_NONE, d->b.run.result_doc, STR_NONE, err);
     if (same_result < 0)
         return same_result;
     jout_object(out);

@@ -33,6 +33,9 @@ void out_next(struct jout *out, int64_t id);                 /* "next" as a curs
 void out_json(struct view *v, struct jout *out, const char *name, struct str json, const char *none);
 /* 0: null */
 int out_doc(struct view *v, struct jout *out, const char *name, int64_t doc, bool whole, struct err *err) NODISCARD;
+/* A step's request or outcome, which may stand in its row. */
+int out_step_text(struct view *v, struct jout *out, const char *name, int64_t doc, struct str text, bool whole,
+                  struct err *err) NODISCARD;
 void out_doc_text(struct view *v, struct jout *out, const char *name, struct str text, bool whole);
 void out_counts(struct jout *out, const char *name, const int64_t *counts, size_t n, const char *(*name_of)(int));
 

@@ -109,6 +109,15 @@ void out_doc_text(struct view *v, struct jout *out, const char *name, struct str
     jout_object_end(out);
 }
 
+int out_step_text(struct view *v, struct jout *out, const char *name, int64_t doc, struct str text,
+                  bool whole, struct err *err)
+{
+    if (doc != STORE_DOC_INLINE)
+        return out_doc(v, out, name, doc, whole, err);
+    out_doc_text(v, out, name, text, whole);
+    return 0;
+}
+
 int out_doc(struct view *v, struct jout *out, const char *name, int64_t doc, bool whole,
             struct err *err)
 {

@@ -167,9 +167,9 @@ static int write_step(struct view *v, int64_t id, bool whole, struct arena *a, s
     step_members(v, &st, out);
     out_hex(out, "requestDigest", &st.request);
     jout_m_i64(out, "seen", st.seen);
-    r = out_doc(v, out, "request", st.request_doc, whole, err);
+    r = out_step_text(v, out, "request", st.request_doc, st.request_text, whole, err);
     if (r >= 0)
-        r = out_doc(v, out, "outcome", st.outcome_doc, whole, err);
+        r = out_step_text(v, out, "outcome", st.outcome_doc, st.outcome_text, whole, err);
     if (r >= 0)
         r = decisions_member(v, st.run, st.seq, false, out, err);
     if (r >= 0)

@@ -1,13 +1,15 @@
 /*
  * steps_bench.c: durable steps a second, and what one costs, with 1, 16, 64 and 256 runs at once.
  *
- *   steps_bench [DIR [SCALE [RUNS]]]      SCALE: percent of the usual work (100); RUNS: this level alone
+ *   steps_bench [DIR [SCALE [RUNS]]]      SCALE: percent of the usual work (100); RUNS: this level
+ * alone
  *
- * A step is step/begin and step/end of a confined worker over worker/reeve.h: recorded before the
- * worker is told. Two workloads: runs of 10 steps, the starts of their processes included; and runs
- * of 300, in which starts do not count. Floor, before and after each: rows a second that bare
- * SQLite commits with the same pragmas on the same disk, in groups of as many rows as there are
- * runs.
+ * A step is one of a confined worker over worker/reeve.h. Awaited (reeve_step_end): recorded before
+ * the worker goes on. Ahead (reeve_step_end_later): recorded before anything that comes after it
+ * can leave Reeve; up to 64 travel together. Workloads: runs of 10 steps, the starts of their
+ * processes included; and long ones, in which starts do not count. Floor, before and after each:
+ * rows a second that bare SQLite commits with the same pragmas on the same disk, in groups of as
+ * many rows as there are runs.
  *
  * Targets (issue 5): at 1 run, a step costs at most 1.5 floor commits; at 64 and above, 40 % of the
  * floor's rows.
@@ -31,6 +33,7 @@ struct poster {
     struct bench_lab lab;
     pthread_t thread;
     int from, to, steps;
+    bool ahead;
     const char *name;
 };
 
@@ -38,7 +41,8 @@ static void *post(void *arg)
 {
     struct poster *p = arg;
     char id[64], data[64];
-    (void)snprintf(data, sizeof(data), "{\"n\":%d}", p->steps);
+    (void)snprintf(data, sizeof(data), "{\"n\":%d,\"mode\":\"%s\"}", p->steps,
+                   p->ahead ? "ahead" : "steps");
     for (int i = p->from; i < p->to; i++) {
         (void)snprintf(id, sizeof(id), "%s-%d", p->name, i);
         if (bench_lab_event(&p->lab, "bench.steps", id, data) == 0)
@@ -47,11 +51,11 @@ static void *post(void *arg)
     return NULL;
 }
 
-static void post_all(const struct bench_lab *lab, const char *name, int runs, int steps)
+static void post_all(const struct bench_lab *lab, const char *name, int runs, int steps, bool ahead)
 {
     struct poster posters[POSTERS];
     for (int i = 0; i < POSTERS; i++) {
-        posters[i] = (struct poster){.lab = *lab, .name = name, .steps = steps};
+        posters[i] = (struct poster){.lab = *lab, .name = name, .steps = steps, .ahead = ahead};
         posters[i].lab.fd = -1;
         buf_init(&posters[i].lab.answer, 1u << 20);
         posters[i].from = runs * i / POSTERS;
@@ -100,7 +104,7 @@ static void run_times(struct bench_lab *lab, int64_t after, int64_t *p50, int64_
 }
 
 static void measure(struct bench_lab *lab, struct bench_floor *floor, int at_once, int runs,
-                    int steps)
+                    int steps, bool ahead)
 {
     struct bench_series commit_us = {0};
     struct bench_load from, to;
@@ -110,9 +114,9 @@ static void measure(struct bench_lab *lab, struct bench_floor *floor, int at_onc
     double rows = bench_floor_rows(floor, at_once, 0.7, &commit_us);
     (void)bench_lab_start(lab, at_once);
     int64_t after = bench_lab_number(lab, "SELECT coalesce(max(id),0) FROM run");
-    (void)snprintf(name, sizeof(name), "s%d-%d", at_once, steps);
+    (void)snprintf(name, sizeof(name), "s%d-%d%s", at_once, steps, ahead ? "a" : "");
     bench_load_take(lab, &from);
-    post_all(lab, name, runs, steps);
+    post_all(lab, name, runs, steps, ahead);
     bench_lab_await(lab, after, runs);
     bench_load_take(lab, &to);
     bench_lab_results(lab, "steps", after, take, &seen);
@@ -121,10 +125,10 @@ static void measure(struct bench_lab *lab, struct bench_floor *floor, int at_onc
     rows = (rows + bench_floor_rows(floor, at_once, 0.7, &commit_us)) / 2;
     double a_second = (double)seen.steps / ((double)(seen.last - seen.first) / 1e9);
     bench_load_put(&from, &to, load, sizeof(load));
-    printf("%5d %6d %9.0f %8.0f %9.0f %6.1f%% %8.0f %8.0f %7.2f %7" PRId64 " %7" PRId64
+    printf("%-7s %5d %6d %9.0f %8.0f %9.0f %6.1f%% %8.0f %8.0f %7.2f %7" PRId64 " %7" PRId64
            " %7.0f  %s\n",
-           at_once, steps, rows, bench_at(&commit_us, 0.5), a_second, 100 * a_second / rows,
-           bench_at(&seen.step_us, 0.5), bench_at(&seen.step_us, 0.99),
+           ahead ? "ahead" : "awaited", at_once, steps, rows, bench_at(&commit_us, 0.5), a_second,
+           100 * a_second / rows, bench_at(&seen.step_us, 0.5), bench_at(&seen.step_us, 0.99),
            bench_at(&seen.step_us, 0.5) / bench_at(&commit_us, 0.5), p50, p99,
            bench_load_reeved_us(&from, &to) / (double)MAX(seen.steps, 1), load);
     (void)fflush(stdout);
@@ -145,17 +149,21 @@ int main(int argc, char **argv)
     bench_floor_open(&floor, &lab);
     printf(
         "steps_bench: durable steps; floor: bare SQLite, groups of as many rows as runs at once\n");
-    printf("%5s %6s %9s %8s %9s %7s %8s %8s %7s %7s %7s %7s\n", "runs", "steps", "floor", "floor",
-           "steps", "of the", "step us", "step us", "step in", "run ms", "run ms", "CPU us");
-    printf("%5s %6s %9s %8s %9s %7s %8s %8s %7s %7s %7s %7s  %s\n", "once", "a run", "rows/s",
-           "commit us", "a second", "floor", "p50", "p99", "commits", "p50", "p99", "a step",
-           "load");
+    printf("%7s %5s %6s %9s %8s %9s %7s %8s %8s %7s %7s %7s %7s\n", "", "runs", "steps", "floor",
+           "floor", "steps", "of the", "step us", "step us", "step in", "run ms", "run ms",
+           "CPU us");
+    printf("%7s %5s %6s %9s %8s %9s %7s %8s %8s %7s %7s %7s %7s  %s\n", "", "once", "a run",
+           "rows/s", "commit us", "a second", "floor", "p50", "p99", "commits", "p50", "p99",
+           "a step", "load");
     for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
         if (only != 0 && only != levels[i])
             continue;
-        measure(&lab, &floor, levels[i], (int)MAX((100 + levels[i] * 4) * scale / 100, 8), 10);
-        measure(&lab, &floor, levels[i], levels[i],
-                (int)MAX(MAX(300, 3000 / levels[i]) * scale / 100, 10));
+        int few = (int)MAX((100 + levels[i] * 4) * scale / 100, 8);
+        int many = (int)MAX(MAX(300, 3000 / levels[i]) * scale / 100, 10);
+        measure(&lab, &floor, levels[i], few, 10, false);
+        measure(&lab, &floor, levels[i], few, 10, true);
+        measure(&lab, &floor, levels[i], levels[i], many, false);
+        measure(&lab, &floor, levels[i], levels[i], 5 * many, true);
     }
     bench_floor_close(&floor);
     bench_lab_close(&lab);

@@ -7,7 +7,8 @@
  *   {"all": [{"call"...}...]}           several at once
  *   {"step": KEY, "value": V}           a named step, its value in the result; done anew, it leaves
  * a line in /out/done
- *   {"repeat": N, "step": KEY, "save": M}  N steps KEY-1.., with a checkpoint after each M
+ *   {"repeat": N, "step": KEY, "save": M, "ahead": bool}  N steps KEY-1.., with a checkpoint after
+ * each M; ahead: not waited for
  *   {"die": N}                          ends without a word in the first N attempts
  *   {"fail": TEXT, "retryable"?: bool, "attempts"?: N}   ends with an error (in the first N
  * attempts)
@@ -28,8 +29,12 @@
 
 #define ALL_MAX 32
 
+typedef int end_fn(struct reeve *r, const struct reeve_step *step, struct str value,
+                   struct err *err);
+
 struct life {
     struct reeve *r;
+    end_fn *end;
     struct buf got;
     int64_t done; /* of repeated steps, from the checkpoint */
     bool over;
@@ -107,7 +112,7 @@ static int step(struct life *l, struct str key, struct str value, bool kept, str
     if (rc == 0) {
         snprintf(line, sizeof(line), "%s\n", name);
         leave_line(line);
-        rc = reeve_step_end(l->r, &s, value, err);
+        rc = l->end(l->r, &s, value, err);
     }
     if (rc >= 0 &&
         kept) /* the value is the same, recorded or new: a worker is to be deterministic */
@@ -120,9 +125,13 @@ static int repeat(struct life *l, const struct json *op, int64_t n, struct err *
 {
     int64_t save = 0;
     struct str key;
+    bool ahead;
     int rc = json_i64_or(op, "save", 0, &save, err);
     if (rc >= 0)
+        rc = json_bool_or(op, "ahead", false, &ahead, err);
+    if (rc >= 0)
         rc = json_want_str(op, "step", &key, err);
+    l->end = rc >= 0 && ahead ? reeve_step_end_later : reeve_step_end;
     while (rc >= 0 && l->done < n) {
         char name[80], text[32];
         int64_t i = l->done + 1;
@@ -245,7 +254,7 @@ static int work(struct life *l, struct err *err)
 
 int main(void)
 {
-    struct life l = {0};
+    struct life l = {.end = reeve_step_end};
     struct err err = ERR_INIT;
     int rc = reeve_open(REEVE_FD, &l.r, &err);
     if (rc >= 0)

@@ -39,7 +39,10 @@ struct times {
     size_t count;
 };
 
-static int one_step(struct reeve *r, int64_t i, struct times *t, struct err *err)
+typedef int step_end(struct reeve *r, const struct reeve_step *step, struct str value,
+                     struct err *err);
+
+static int one_step(struct reeve *r, int64_t i, step_end *end, struct times *t, struct err *err)
 {
     struct reeve_answer a = REEVE_ANSWER_INIT;
     struct reeve_step step;
@@ -50,7 +53,7 @@ static int one_step(struct reeve *r, int64_t i, struct times *t, struct err *err
     if (t->first == 0)
         t->first = now_ns();
     if (rc == 0)
-        rc = reeve_step_end(r, &step, STR("{\"ok\":true}"), err);
+        rc = end(r, &step, STR("{\"ok\":true}"), err);
     if (rc >= 0)
         t->ns[t->count++] = now_ns() - from;
     reeve_answer_release(&a);
@@ -90,7 +93,7 @@ static int work(struct reeve *r, struct times *t, struct err *err)
     if (str_is(mode, "wait"))
         return wait_once(r, data, t, err);
     for (int64_t i = 1; i <= n && rc >= 0; i++)
-        rc = one_step(r, i, t, err);
+        rc = one_step(r, i, str_is(mode, "ahead") ? reeve_step_end_later : reeve_step_end, t, err);
     return rc;
 }
 

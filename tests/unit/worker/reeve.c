@@ -485,6 +485,138 @@ static void test_no_deadlock(void **state)
     free(text);
 }
 
+/* ---- steps that nobody waits for ---------------------------------------------------------------
+ */
+
+#define FRESH_RESULT "{\"run\":1,\"state\":\"fresh\",\"event\":{}}"
+
+static bool fresh(struct broker *b, const struct wire_message *m, struct buf *out)
+{
+    if (str_is(m->method, "run/begin"))
+        broker_result(out, m, FRESH_RESULT);
+    else if (str_is(m->method, "step/record") && b->arg)
+        broker_error(out, m, WIRE_E_LIMIT, "no more of them");
+    else
+        return plain(b, m, out);
+    return true;
+}
+
+static int step_ahead(struct fixture *f, const char *key, struct str input, struct str value)
+{
+    struct reeve_step step;
+
+    if (reeve_step_begin(f->r, key, input, &step, &f->a, &f->err) < 0)
+        return -f->err.number;
+    return reeve_step_end_later(f->r, &step, value, &f->err);
+}
+
+static void test_ahead(void **state)
+{
+    static const char expected[] =
+        "run/begin {}\n"
+        "step/record {\"steps\":[{\"begin\":{\"key\":\"a\"},\"value\":1},"
+        "{\"begin\":{\"key\":\"b\",\"input\":{\"x\":2}},\"value\":null}]}\n"
+        "tools/call {\"name\":\"t.u\",\"arguments\":{}}\n"
+        "step/record {\"steps\":[{\"begin\":{\"key\":\"c\"},\"value\":3}]}\n"
+        "step/begin {\"key\":\"d\"}\n"
+        "step/end {\"key\":\"d\",\"value\":4}\n"
+        "step/record {\"steps\":[{\"begin\":{\"key\":\"e\"},\"value\":5}]}\n"
+        "step/begin {\"key\":\"f\"}\n"
+        "step/end {\"key\":\"f\",\"error\":\"oh\"}\n"
+        "step/record {\"steps\":[{\"begin\":{\"key\":\"g\"},\"value\":6}]}\n"
+        "step/begin {\"key\":\"h\"}\n"
+        "sleep {\"ms\":1}\n"
+        "step/record {\"steps\":[{\"begin\":{\"key\":\"i\"},\"value\":7}]}\n"
+        "run/end {\"result\":null}\n";
+    struct fixture f = {0};
+    struct reeve_step step;
+
+    (void)state;
+    begin_with(&f, fresh, NULL);
+    assert_int_equal(step_ahead(&f, "a", STR_NONE, STR("1")), 0);
+    assert_int_equal(step_ahead(&f, "b", STR("{\"x\":2}"), STR_NONE), 0);
+    assert_int_equal(reeve_tool(f.r, "t.u", STR_NONE, &f.a, &f.err), 0); /* after both */
+    assert_int_equal(step_ahead(&f, "c", STR_NONE, STR("3")), 0);
+    assert_int_equal(reeve_step_begin(f.r, "d", STR_NONE, &step, &f.a, &f.err), 0);
+    assert_int_equal(reeve_step_end(f.r, &step, STR("4"), &f.err), 0);
+    assert_int_equal(step_ahead(&f, "e", STR_NONE, STR("5")), 0);
+    assert_int_equal(reeve_step_begin(f.r, "f", STR_NONE, &step, &f.a, &f.err), 0);
+    assert_int_equal(reeve_step_fail(f.r, &step, "oh", &f.err), 0);
+    assert_int_equal(step_ahead(&f, "g", STR_NONE, STR("6")), 0);
+    assert_int_equal(reeve_step_begin(f.r, "h", STR_NONE, &step, &f.a, &f.err), 0);
+    assert_int_equal(reeve_sleep(f.r, 1, &f.err), 0); /* within a step: it has begun by then */
+    assert_int_equal(step_ahead(&f, "i", STR_NONE, STR("7")), 0);
+    assert_int_equal(reeve_end(f.r, STR_NONE, &f.err), 0);
+    close_all_seen(&f, expected);
+}
+
+/* Bounded in number and bytes, and on the way; all of them arrive. */
+static void test_ahead_many(void **state)
+{
+    struct fixture f = {0};
+    struct buf large;
+    size_t records = 0, steps = 0;
+    char key[32];
+
+    (void)state;
+    begin_with(&f, fresh, NULL);
+    for (int i = 0; i < 2000; i++) {
+        (void)snprintf(key, sizeof(key), "k-%d", i);
+        assert_int_equal(step_ahead(&f, key, STR_NONE, STR("{\"ok\":true}")), 0);
+    }
+    buf_init(&large, 1u << 20);
+    buf_char(&large, '"');
+    for (int i = 0; i < 100000; i++)
+        buf_char(&large, 'x');
+    buf_char(&large, '"');
+    assert_int_equal(step_ahead(&f, "small", STR_NONE, STR("1")), 0);
+    assert_int_equal(step_ahead(&f, "large", STR_NONE, buf_str(&large)), 0);
+    assert_int_equal(reeve_end(f.r, STR_NONE, &f.err), 0);
+    buf_release(&large);
+    reeve_answer_release(&f.a);
+    reeve_close(f.r);
+    broker_join(&f.broker);
+    assert_int_equal(f.broker.fault, 0);
+    buf_char(&f.broker.seen, '\0');
+    for (const char *at = f.broker.seen.ptr; (at = strstr(at, "step/record ")); at++)
+        records++;
+    for (const char *at = f.broker.seen.ptr; (at = strstr(at, "\"begin\"")); at++)
+        steps++;
+    assert_int_equal(steps, 2002);
+    assert_in_range(records, 2000 / 64, 2002);
+    broker_release(&f.broker);
+}
+
+/* What was taken for recorded is not: the next call tells, and so do all after it. */
+static void test_ahead_refused(void **state)
+{
+    struct fixture f = {0};
+
+    (void)state;
+    begin_with(&f, fresh, &f);
+    assert_int_equal(step_ahead(&f, "a", STR_NONE, STR("1")), 0);
+    assert_int_equal(reeve_sleep(f.r, 1, &f.err), -EDQUOT);
+    assert_non_null(strstr(f.err.text, "record steps: no more of them"));
+    assert_int_equal(reeve_end(f.r, STR_NONE, &f.err), -EDQUOT);
+    close_all(&f);
+}
+
+/* A journal that may know the step is asked first: then it is as if it were awaited. */
+static void test_ahead_in_a_replay(void **state)
+{
+    static const char expected[] = "run/begin {}\n"
+                                   "step/begin {\"key\":\"new\"}\n"
+                                   "step/end {\"step\":\"s-9\",\"value\":1}\n"
+                                   "run/end {\"result\":null}\n";
+    struct fixture f = {0};
+
+    (void)state;
+    begin_with(&f, plain, NULL);
+    assert_int_equal(step_ahead(&f, "new", STR_NONE, STR("1")), 0);
+    assert_int_equal(reeve_end(f.r, STR_NONE, &f.err), 0);
+    close_all_seen(&f, expected);
+}
+
 static void test_log_is_cut(void **state)
 {
     struct fixture f = {0};
@@ -504,12 +636,14 @@ static void test_log_is_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_begin),       cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_parallel),    cmocka_unit_test(test_wait_any),
-        cmocka_unit_test(test_too_many),    cmocka_unit_test(test_bad_broker),
-        cmocka_unit_test(test_bad_begin),   cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_no_deadlock), cmocka_unit_test(test_log_is_cut),
+        cmocka_unit_test(test_begin),         cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_parallel),      cmocka_unit_test(test_wait_any),
+        cmocka_unit_test(test_too_many),      cmocka_unit_test(test_bad_broker),
+        cmocka_unit_test(test_bad_begin),     cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_no_deadlock),   cmocka_unit_test(test_log_is_cut),
+        cmocka_unit_test(test_ahead),         cmocka_unit_test(test_ahead_many),
+        cmocka_unit_test(test_ahead_refused), cmocka_unit_test(test_ahead_in_a_replay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

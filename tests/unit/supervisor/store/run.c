@@ -291,6 +291,8 @@ static void lists_of_runs(void **state)
 static void same_step(const struct store_step *a, const struct store_step *b)
 {
     assert_true(str_eq(a->key, b->key) && str_eq(a->reason, b->reason) && str_eq(a->info, b->info));
+    assert_true(str_eq(a->request_text, b->request_text) &&
+                str_eq(a->outcome_text, b->outcome_text));
     assert_true(digest_eq(&a->request, &b->request));
     SAME(run);
     SAME(seq);
@@ -315,6 +317,33 @@ static void same_step(const struct store_step *a, const struct store_step *b)
     SAME(cost_micro);
 }
 
+/* Short ones in the row, others as documents; both come back to the byte. */
+static void short_texts_stand_in_the_row(void **state)
+{
+    struct tmpstore *t = *state;
+    int64_t run = tmpstore_run(t, "w"), doc = 0;
+    char text[STORE_INLINE_MAX + 1];
+    static const size_t sizes[] = {0, 1, STORE_INLINE_MAX, STORE_INLINE_MAX + 1};
+    memset(text, 'x', sizeof(text));
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct store_step st = tmpstore_step(run, (int64_t)i + 1), got;
+        struct str back;
+        must_ok(t, store_text_put(t->store, (struct str){text, sizes[i]}, &st.outcome_doc,
+                                  &st.outcome_text, &t->err));
+        assert_int_equal(st.outcome_doc == STORE_DOC_INLINE, sizes[i] <= STORE_INLINE_MAX);
+        must_ok(t, store_step_add(t->store, &st, &t->err));
+        tmpstore_reopen(t);
+        must_ok(t, store_step_get(t->store, run, st.seq, &t->arena, &got, &t->err));
+        must_ok(t, store_text_get(t->store, got.outcome_doc, got.outcome_text, &t->arena, &back,
+                                  &t->err));
+        assert_true(str_eq(back, (struct str){text, sizes[i]}));
+    }
+    assert_int_equal(tmpstore_number(t, "SELECT count(*) FROM doc"), 1);
+    struct str kept; /* a column of text ends at a NUL: such a one is a document */
+    must_ok(t, store_text_put(t->store, (struct str){"a\0b", 3}, &doc, &kept, &t->err));
+    assert_true(doc > 0);
+}
+
 static void steps_come_back_whole(void **state)
 {
     struct tmpstore *t = *state;
@@ -327,7 +356,8 @@ static void steps_come_back_whole(void **state)
                               .key = STR("gpt"),
                               .occurrence = 2,
                               .request = digest_of(STR("r")),
-                              .request_doc = tmpstore_doc(t, STR("{}")),
+                              .request_doc = STORE_DOC_INLINE,
+                              .request_text = STR("{\"key\":\"a\"}"),
                               .state = STEP_INTENT,
                               .seen = 4,
                               .attempt = 5,
@@ -372,6 +402,7 @@ static void steps_come_back_whole(void **state)
     u.occurrence = st.occurrence;
     u.request = st.request;
     u.request_doc = st.request_doc;
+    u.request_text = st.request_text;
     u.seen = st.seen;
     u.attempt = st.attempt;
     u.asked_ms = st.asked_ms;
@@ -513,10 +544,15 @@ static void names_are_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        store_test(events_come_once),      store_test(events_since),
-        store_test(runs_come_back_whole),  store_test(lists_of_runs),
-        store_test(steps_come_back_whole), store_test(lists_of_steps),
-        store_test(queries_have_an_index), cmocka_unit_test(names_are_words),
+        store_test(events_come_once),
+        store_test(events_since),
+        store_test(runs_come_back_whole),
+        store_test(lists_of_runs),
+        store_test(short_texts_stand_in_the_row),
+        store_test(steps_come_back_whole),
+        store_test(lists_of_steps),
+        store_test(queries_have_an_index),
+        cmocka_unit_test(names_are_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
