@@ -102,19 +102,27 @@ int ns_sysctl(const struct plan *p, struct err *err)
 
 struct held {
     pid_t pid;
-    int pidfd;
+    int pidfd, in; /* in: our end of its pipe; it lives no longer than that is open */
 };
+#define HELD_NONE ((struct held){0, -1, -1})
 
-/* The child: makes its namespace what it is to be, says so, and waits for its end. */
+/* The child: makes its namespace what it is to be, says so, and waits for its end: that nobody
+ * reads its pipe any more. A death signal would come too late for a parent that dies before it is
+ * set, and what this child, a copy, holds of its parent's (the lock of the state among it) stays
+ * held. */
 _Noreturn static void be_held(int out, int (*prepare)(struct err *))
 {
     struct err err = ERR_INIT;
-    int rc = prepare == NULL ? 0 : prepare(&err);
+    struct pollfd read_end = {.fd = STDERR_FILENO + 1};
+    int rc = dup2(out, read_end.fd) < 0 ? -EBADF
+                                        : kernel_close_range((unsigned)read_end.fd + 1, UINT32_MAX);
 
-    (void)kernel_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    (void)sys.write(out, &rc, sizeof(rc));
-    for (;;)
-        (void)pause();
+    if (rc == 0 && prepare != NULL)
+        rc = prepare(&err);
+    (void)sys.write(read_end.fd, &rc, sizeof(rc));
+    while (sys.poll(&read_end, 1, -1) == -EINTR)
+        continue;
+    _exit(0);
 }
 
 /* A child that holds a namespace until it is opened, or its parent dies. */
@@ -125,25 +133,27 @@ static int hold(uint64_t flag, int (*prepare)(struct err *), struct held *ret, s
                                 .pidfd = (uintptr_t)&pidfd,
                                 .exit_signal = SIGCHLD};
     int rc = sys.pipe(pipe_fds, O_CLOEXEC);
-    FD_AUTO int in = rc < 0 ? -1 : pipe_fds[0];
     FD_AUTO int out = rc < 0 ? -1 : pipe_fds[1];
 
     if (rc < 0)
         return err_sys(err, -rc, "pipe");
+    *ret = (struct held){0, -1, pipe_fds[0]};
     rc = kernel_clone3(&args);
     if (rc == 0)
         be_held(out, prepare);
     if (rc < 0)
         return err_sys(err, -rc, "namespace to keep");
     fd_close(&out);
-    *ret = (struct held){rc, pidfd};
-    if (sys.read(in, &answer, sizeof(answer)) != (ssize_t)sizeof(answer) || answer < 0)
+    ret->pid = rc;
+    ret->pidfd = pidfd;
+    if (sys.read(ret->in, &answer, sizeof(answer)) != (ssize_t)sizeof(answer) || answer < 0)
         return err_sys(err, -answer, "prepare a namespace to keep");
     return 0;
 }
 
 static void let_go(struct held *h)
 {
+    fd_close(&h->in);
     if (h->pidfd < 0)
         return;
     (void)sys.pidfd_kill(h->pidfd, SIGKILL);
@@ -164,7 +174,7 @@ static int open_of(pid_t pid, const char *name, struct err *err)
 int ns_keep(uint64_t flag, const char *name, int (*prepare)(struct err *), int *ret_fd,
             struct err *err)
 {
-    struct held h = {0, -1};
+    struct held h = HELD_NONE;
     int rc = hold(flag, prepare, &h, err);
 
     if (rc == 0)
@@ -186,7 +196,7 @@ static int map_of(pid_t pid, const char *file, unsigned inside, unsigned outside
 
 int ns_idmap(const struct ns_ids *on_disk, const struct ns_ids *seen, int *ret_fd, struct err *err)
 {
-    struct held h = {0, -1};
+    struct held h = HELD_NONE;
     int rc = hold(CLONE_NEWUSER, NULL, &h, err);
 
     if (rc == 0)
