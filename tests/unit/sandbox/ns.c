@@ -88,8 +88,7 @@ static void test_parent_dies(void **state)
     assert_int_equal(pipe(lock), 0);
     pid_t parent = fork();
     if (parent == 0) {
-        (void)ns_keep(CLONE_NEWUTS | CLONE_NEWUSER, "uts", kill_parent, &fd, &err);
-        _exit(1);
+        _exit(ns_keep(CLONE_NEWUTS | CLONE_NEWUSER, "uts", kill_parent, &fd, &err) == 0);
     }
     fd_close(&lock[1]);
     assert_int_equal(waitpid(parent, &status, 0), parent);
