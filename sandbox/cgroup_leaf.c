@@ -82,6 +82,10 @@ int cgroup_leaf_limit(const struct cgroup_host *h, struct cgroup_leaf *l, uint64
     return 0;
 }
 
+/* "tasks", not "cgroup.procs": the child has one thread when it enters, so both mean the same, but
+ * moving a whole process takes a lock that waits for every processor to have been idle or in user
+ * space (RCU), 10 to 20 ms where nobody moved anything of late; a thread that moves itself need
+ * not. */
 static int open_tasks(struct cgroup_leaf *l, struct err *err)
 {
     const int dirs[] = {l->memory, l->pids};
@@ -89,9 +93,9 @@ static int open_tasks(struct cgroup_leaf *l, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
         if (dirs[i] < 0)
             continue;
-        int fd = sys.open(dirs[i], "cgroup.procs", O_WRONLY | O_CLOEXEC, 0);
+        int fd = sys.open(dirs[i], "tasks", O_WRONLY | O_CLOEXEC, 0);
         if (fd < 0)
-            return err_sys(err, -fd, "cgroup \"%s\": open cgroup.procs", l->name);
+            return err_sys(err, -fd, "cgroup \"%s\": open tasks", l->name);
         l->tasks[l->task_count++] = fd;
     }
     return 0;
