@@ -14,10 +14,7 @@ record=$dir/ledger/record
 reeved_program=${REEVED:-$build/reeved}
 # Its own user ids: processes of an id count together, and others run beside.
 uid_base=$((1000000000 + $$ % 40000 * 70000))
-# A client that waits for ever is a fault, too.
-printf "#!/bin/sh\nexec timeout 10 %s/reeve \"\$@\"\n" "$build" >"$dir/reeve"
-chmod 755 "$dir/reeve"
-reeve=$dir/reeve
+ask=$build/tests/crash/ask
 
 fault() { echo "$* [$trial]" >>"$faults"; }
 lines() { if [ -f "$1" ]; then wc -l <"$1"; else echo 0; fi; }
@@ -50,7 +47,7 @@ end_reeve() { # all of it: reeve-spawn ends with its channel, and what it starte
 send_until_acked() { # send_until_acked JSON
     local n answer
     for ((n = 0; n < 100; n++)); do
-        if answer=$("$reeve" event send - --json <<<"$1" 2>/dev/null); then
+        if answer=$("$ask" --post /v1/events application/cloudevents+json "$1"); then
             acked_run=
             [[ $answer =~ \"run\":([0-9]+) ]] && acked_run=${BASH_REMATCH[1]}
             return 0
@@ -79,17 +76,13 @@ happened() { # happened ID: by the record
     [ -f "$record" ] && grep -qF " $1" "$record"
 }
 answer() { # answer APPROVAL KIND RUN SEQ ID
-    local args=(--comment crash)
+    local body='{"comment":"crash"}'
     if [ "$2" = unknown-effect ]; then
         echo unknown >>"$dir/unknown"
-        if happened "$5"; then
-            echo '{"content":[{"type":"text","text":"it happened"}]}' >"$dir/happened"
-            args=(--happened "$dir/happened")
-        else
-            args=(--not-happened)
-        fi
+        body='{"outcome":{"happened":false}}'
+        ! happened "$5" || body='{"outcome":{"happened":true,"result":{"content":[{"type":"text","text":"it happened"}]}}}'
     fi
-    "$reeve" approve "$1" "${args[@]}" >/dev/null 2>&1 && echo "approval $1 $2 $3 $4" >>"$dir/acked"
+    "$ask" --post "/v1/approvals/$1/approve" application/json "$body" >/dev/null && echo "approval $1 $2 $3 $4" >>"$dir/acked"
 }
 # What is open, "APPROVAL KIND RUN STEP ID" each; "ended" when every run has. (sqlite3 reads JSON in a seventh of jq's time.)
 look="WITH a AS (SELECT value v FROM json_each(readfile('$dir/approvals.json'), '\$.approvals')),
@@ -100,7 +93,7 @@ look="WITH a AS (SELECT value v FROM json_each(readfile('$dir/approvals.json'), 
 tend() { # one look at what is open; passes when every run has ended
     local open id kind run seq arg ended=1
     is_up || return 1
-    "$reeve" approvals --state open --json >"$dir/approvals.json" 2>/dev/null && "$reeve" runs --json >"$dir/runs.json" 2>/dev/null || return 1
+    "$ask" "/v1/approvals?state=open" "$dir/approvals.json" /v1/runs "$dir/runs.json" || return 1
     open=$(sqlite3 :memory: "$look" 2>/dev/null) || return 1
     while read -r id kind run seq arg; do
         if [ "$id" = ended ]; then ended=0; elif [ -n "$id" ]; then answer "$id" "$kind" "$run" "$seq" "$arg"; fi
@@ -120,23 +113,15 @@ snapshot() {
     [ "$whole" = ok ] || fault "lost: the store is not whole: ${whole:0:200}"
     cp "$record" "$dir/snap/record"
 }
-read_again() { # read_again FILE COMMAND...: reeve-control may just be starting
-    local n
-    for ((n = 0; n < 40; n++)); do
-        "$reeve" "${@:2}" --json >"$1" 2>/dev/null && [ -s "$1" ] && return
+check() { # tests/crash/invariants.sql over what the API tells, the effects' record, and what was acknowledged
+    local run line n checked= questions=(/v1/runs "$dir/runs.json" "/v1/approvals?limit=500" "$dir/approvals.json")
+    for run in 1 2; do questions+=(/v1/runs/$run "$dir/run$run.json" "/v1/runs/$run/steps?limit=500" "$dir/steps$run.json"); done
+    for ((n = 0; n < 100; n++)); do # reeve-control may just be starting
+        "$ask" "${questions[@]}" && break
         restart_if_dead
         sleep 0.03
     done
-    fault "stuck: no answer: ${*:2}"
-}
-check() { # tests/crash/invariants.sql over what the API tells, the effects' record, and what was acknowledged
-    local run line n checked=
-    read_again "$dir/runs.json" runs
-    read_again "$dir/approvals.json" approvals --all
-    for run in 1 2; do
-        read_again "$dir/run$run.json" run show $run
-        read_again "$dir/steps$run.json" run steps $run --all
-    done
+    [ "$n" -lt 100 ] || fault "stuck: no answer to what is asked at the end"
     n=0
     [ ! -s "$dir/ledger/ledger.db" ] || n=$(payments 2>/dev/null)
     echo "$n" >"$dir/payments"
@@ -146,7 +131,7 @@ check() { # tests/crash/invariants.sql over what the API tells, the effects' rec
     [ -n "$checked" ] || fault "stuck: the check itself: $(tail -n 1 "$dir/check.log")"
 }
 check_named() { # at the end of patience: a run that has not ended waits for something that has a name
-    "$reeve" runs --json 2>/dev/null | jq -r '.runs[] | select(.state | IN("succeeded", "failed", "dead", "cancelled") | not) | "run \(.run) is \(.state) (\(.wait // "-")): \(.reason)"' |
+    "$ask" /v1/runs /dev/stdout | jq -r '.runs[] | select(.state | IN("succeeded", "failed", "dead", "cancelled") | not) | "run \(.run) is \(.state) (\(.wait // "-")): \(.reason)"' |
         while read -r line; do fault "stuck: $line"; done
 }
 
@@ -175,7 +160,7 @@ up() { # whatever died is up again
     local n
     for ((n = 0; n < 200; n++)); do
         restart_if_dead
-        "$reeve" status >/dev/null 2>&1 && return 0
+        "$ask" /v1/status /dev/null && return 0
         sleep 0.03
     done
     fault "stuck: reeved does not come up: $(tail -n 1 "$dir/reeved.log")"
