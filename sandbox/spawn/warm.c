@@ -251,9 +251,15 @@ static int parse(struct warm_pool *p, const struct json *params, struct err *err
     return rc < 0 ? rc : check(&p->request, err);
 }
 
-static int make_timers(struct spawn *s, struct err *err)
+/* User ids begin anywhere in the range: should another Reeve use the same one, both would else take
+ * its first, and a limit of processes counts them together. */
+static int prepare(struct spawn *s, struct err *err)
 {
     struct warm *w = &s->warm;
+    uint16_t from = 0;
+
+    if (w->refill == NULL && sys.getrandom(&from, sizeof(from)) == (ssize_t)sizeof(from))
+        w->made = from;
     int rc = w->refill != NULL ? 0 : ev_timer_new(s->ev, on_refill, s, &w->refill, err);
 
     if (rc == 0 && w->sweep == NULL)
@@ -272,7 +278,7 @@ static int add_pool(struct spawn *s, const struct json *params, struct warm_pool
     arena_init(&p->arena, (size_t)4 << 20);
     rc = parse(p, params, err);
     if (rc == 0)
-        rc = make_timers(s, err);
+        rc = prepare(s, err);
     if (rc < 0) {
         arena_release(&p->arena);
         free(p->text);

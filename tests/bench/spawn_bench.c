@@ -1,14 +1,20 @@
 /*
  * spawn_bench.c: what it costs to start a confined process: from the request to its first message
  * on its socket, p50 and p99, in turns and in one run: a plain posix_spawn, bubblewrap with the
- * nearest walls, and reeve-spawn with each profile. Then 1, 16 and 64 starts at once, and a
+ * nearest walls, and reeve-spawn with each profile; then with a worker that waits ready, one at a
+ * time, each when its pool is full again. Then 1, 16 and 64 starts at once, cold and ready, and a
  * thousand workers' end.
  *
- *   spawn_bench [ROUNDS [WORKERS]]      needs $BUILD/reeve-spawn and $BUILD/tests/escape-inside
+ *   spawn_bench [ROUNDS [WORKERS [ROW]]]      needs $BUILD/reeve-spawn and
+ * $BUILD/tests/escape-inside
+ *
+ * ROW: only the one with this name, for a profiler.
  *
  * Targets (issue 4): strict, cold, under 1/5 of bubblewrap; waiting behind finished walls under
  * 1/40.
  */
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -128,6 +134,8 @@ static void make_filter(void)
  * ----------------------------------------------------------------------------------------- */
 
 static struct spawn_lab lab;
+static size_t
+    first_slot; /* moves on: the kernel forgets a user id's processes a while after they are gone */
 
 static struct start_request request(enum start_profile profile, const char *key, size_t slot)
 {
@@ -139,7 +147,7 @@ static struct start_request request(enum start_profile profile, const char *key,
         .argv = {STR("inside"), str_of(start_profile_name(profile)), STR("wait")},
         .argc = 3,
         .channel = true,
-        .uid_slot = UID_SLOT_RUNS + (uint32_t)slot,
+        .uid_slot = UID_SLOT_RUNS + (uint32_t)((first_slot + slot) % 40000),
         .pass_fd = -1};
 }
 
@@ -154,21 +162,13 @@ static bool first_byte(struct spawn_one *o)
     return read(o->info.channel, &c, 1) == 1;
 }
 
-/* Differs from the cold ones, so that these are not given a waiting worker. */
-static struct start_request warm_request(void)
+static double run_request(struct start_request *r)
 {
-    struct start_request r = request(PROFILE_STRICT, "bench", 0);
-    r.env[r.env_count++] = (struct start_env){STR("WARM"), STR("1")};
-    return r;
-}
-
-static double run_ours(enum start_profile profile, bool warm)
-{
-    struct start_request r = warm ? warm_request() : request(profile, "bench", 0);
     struct spawn_one o;
     double begin = now_us();
 
-    if (!spawn_lab_start(&lab, &r, &o) || !first_byte(&o))
+    first_slot++;
+    if (!spawn_lab_start(&lab, r, &o) || !first_byte(&o))
         return -1;
     double took = now_us() - begin;
     spawner_kill(o.handle);
@@ -177,14 +177,74 @@ static double run_ours(enum start_profile profile, bool warm)
     return took;
 }
 
+static double run_ours(enum start_profile profile)
+{
+    struct start_request r = request(profile, "bench", 0);
+    return run_request(&r);
+}
+
+/* ---- ready ones
+ * ------------------------------------------------------------------------------------ */
+
+static void on_features(void *arg, struct wire *w UNUSED, const struct wire_message *m)
+{
+    const struct json *ready = json_path(m->result, "warm.ready");
+    must(ready != NULL && json_is(ready, JSON_INT));
+    *(int64_t *)arg = ready->integer;
+}
+
+static int64_t count_ready(void)
+{
+    struct wire_out o;
+    int64_t ready = -1;
+
+    must(wire_call_begin(spawner_wire(lab.spawner), &o, "host/features") == 0);
+    must(wire_call_end(spawner_wire(lab.spawner), &o, 0, on_features, &ready, NULL, NULL) == 0);
+    while (ready < 0)
+        must(ev_once(lab.ev, -1, NULL) >= 0);
+    return ready;
+}
+
+static void until_ready(const struct start_request *r, unsigned count)
+{
+    must(spawner_prestart(lab.spawner, r, count, NULL) == 0);
+    for (int i = 0; count_ready() < (int64_t)count; i++) {
+        must(i < 10000);
+        (void)poll(NULL, 0, 1);
+    }
+    /* Whoever made them has gone to sleep; an interpreter has loaded, too. */
+    (void)poll(NULL, 0, r->profile == PROFILE_NODE ? 200 : 1);
+}
+
+/* One of the interpreter's own, which says its byte when it is up; loads for longer than all walls.
+ */
+static struct start_request node_request(void)
+{
+    static char node[PATH_MAX];
+    struct start_request r = request(PROFILE_NODE, "bench", 0);
+
+    if (realpath("/usr/bin/node", node) == NULL)
+        r.argc = 0;
+    r.program = str_of(node);
+    r.argv[0] = STR("node");
+    r.argv[1] = STR("-e");
+    r.argv[2] = STR("require('fs').writeSync(3, 'x'); setInterval(() => {}, 1e6)");
+    return r;
+}
+
 /* `count` requests at once; each one's time until its byte is here, in the order of the answers. */
-static void run_many(size_t count, struct series *s)
+static void run_many(size_t count, bool warm, struct series *s)
 {
     struct spawn_one *all = calloc(count, sizeof(*all));
     char(*keys)[24] = calloc(count, sizeof(*keys));
-    double begin = now_us();
 
     must(all != NULL && keys != NULL);
+    if (warm) {
+        struct start_request r = request(PROFILE_STRICT, "bench", 0);
+        until_ready(&r, (unsigned)count);
+    }
+    double begin = now_us();
+    first_slot += count;
     for (size_t i = 0; i < count; i++) {
         (void)snprintf(keys[i], sizeof(keys[i]), "bench-%zu", i);
         struct start_request r = request(PROFILE_STRICT, keys[i], i);
@@ -241,19 +301,61 @@ static void run_teardown(size_t count)
 /* ---- report
  * -------------------------------------------------------------------------------------------- */
 
-enum side { POSIX, BWRAP, STRICT, WARM, PROGRAM, NODE, PYTHON, TOOL, HELPER, SIDE_COUNT };
-static struct series sides[SIDE_COUNT] = {
-    {"posix_spawn, no walls", NULL, 0}, {"bubblewrap", NULL, 0}, {"strict, cold", NULL, 0},
-    {"strict, warm", NULL, 0},          {"program", NULL, 0},    {"node profile", NULL, 0},
-    {"python profile", NULL, 0},        {"tool", NULL, 0},       {"helper", NULL, 0}};
+enum side { POSIX, BWRAP, STRICT, PROGRAM, NODE, PYTHON, TOOL, HELPER, COLD_COUNT };
+enum { NODE_ITSELF = COLD_COUNT, STRICT_WARM, PROGRAM_WARM, NODE_WARM, SIDE_COUNT };
+static struct series sides[SIDE_COUNT] = {[POSIX] = {"posix_spawn, no walls", NULL, 0},
+                                          [BWRAP] = {"bubblewrap", NULL, 0},
+                                          [STRICT] = {"strict", NULL, 0},
+                                          [PROGRAM] = {"program", NULL, 0},
+                                          [NODE] = {"node profile", NULL, 0},
+                                          [PYTHON] = {"python profile", NULL, 0},
+                                          [TOOL] = {"tool", NULL, 0},
+                                          [HELPER] = {"helper", NULL, 0},
+                                          [NODE_ITSELF] = {"node itself", NULL, 0},
+                                          [STRICT_WARM] = {"strict, warm", NULL, 0},
+                                          [PROGRAM_WARM] = {"program, warm", NULL, 0},
+                                          [NODE_WARM] = {"node itself, warm", NULL, 0}};
 
 static double run_side(enum side s)
 {
     static const enum start_profile profiles[] = {
-        [STRICT] = PROFILE_STRICT, [WARM] = PROFILE_STRICT,   [PROGRAM] = PROFILE_PROGRAM,
-        [NODE] = PROFILE_NODE,     [PYTHON] = PROFILE_PYTHON, [TOOL] = PROFILE_TOOL,
-        [HELPER] = PROFILE_HELPER};
-    return s == POSIX ? run_posix() : s == BWRAP ? run_bwrap() : run_ours(profiles[s], s == WARM);
+        [STRICT] = PROFILE_STRICT, [PROGRAM] = PROFILE_PROGRAM, [NODE] = PROFILE_NODE,
+        [PYTHON] = PROFILE_PYTHON, [TOOL] = PROFILE_TOOL,       [HELPER] = PROFILE_HELPER};
+    return s == POSIX ? run_posix() : s == BWRAP ? run_bwrap() : run_ours(profiles[s]);
+}
+
+static void add(size_t side, uint64_t round, double us)
+{
+    if (us >= 0 && round >= 3) /* the first rounds warm the caches of all */
+        sides[side].us[sides[side].count++] = us;
+}
+
+static void run_all_cold(uint64_t rounds, const char *only, bool has_bwrap)
+{
+    for (uint64_t i = 0; i < rounds + 3; i++)
+        for (size_t s = 0; s < COLD_COUNT; s++)
+            if ((only == NULL || strcmp(only, sides[s].name) == 0) && (s != BWRAP || has_bwrap))
+                add(s, i, run_side((enum side)s));
+}
+
+static void run_one_warm(size_t side, uint64_t rounds, const char *only, struct start_request r)
+{
+    if (r.argc == 0 || (only != NULL && strcmp(only, sides[side].name) != 0))
+        return;
+    for (uint64_t i = 0; i < rounds + 3; i++) {
+        if (side != NODE_ITSELF)
+            until_ready(&r, 2);
+        add(side, i, run_request(&r));
+    }
+    must(spawner_prestop(lab.spawner, NULL) == 0);
+}
+
+static void run_all_warm(uint64_t rounds, const char *only)
+{
+    run_one_warm(NODE_ITSELF, rounds / 4 + 1, only, node_request());
+    run_one_warm(STRICT_WARM, rounds, only, request(PROFILE_STRICT, "bench", 0));
+    run_one_warm(PROGRAM_WARM, rounds, only, request(PROFILE_PROGRAM, "bench", 0));
+    run_one_warm(NODE_WARM, rounds / 4 + 1, only, node_request());
 }
 
 static void report(void)
@@ -266,12 +368,29 @@ static void report(void)
     printf("%-24s %6s %9s %9s %s\n", "from request to message", "rounds", "p50 us", "p99 us",
            "of bubblewrap");
     for (size_t s = 0; s < SIDE_COUNT; s++) {
+        if (sides[s].count == 0)
+            continue;
         printf("%-24s %6zu %9.0f %9.0f", sides[s].name, sides[s].count, at(&sides[s], 0.5),
                at(&sides[s], 0.99));
-        if (bwrap > 0 && sides[s].count > 0)
+        if (bwrap > 0)
             printf(" 1/%.1f", bwrap / at(&sides[s], 0.5));
         printf("\n");
     }
+}
+
+static void report_many(bool warm)
+{
+    for (size_t n = 1; n <= 64; n = n == 1 ? 16 : n * 4) {
+        struct series s = {"", calloc(64 * 16, sizeof(double)), 0};
+        must(s.us != NULL);
+        for (int i = 0; i < 16; i++)
+            run_many(n, warm, &s);
+        qsort(s.us, s.count, sizeof(double), compare);
+        printf("strict, %s, %2zu at once: p50 %.0f us, p99 %.0f us, last %.0f us\n",
+               warm ? "warm" : "cold", n, at(&s, 0.5), at(&s, 0.99), at(&s, 1));
+        free(s.us);
+    }
+    must(spawner_prestop(lab.spawner, NULL) == 0);
 }
 
 int main(int argc, char **argv)
@@ -279,6 +398,7 @@ int main(int argc, char **argv)
     uint64_t rounds = 200, workers = 1000;
     struct err err = ERR_INIT;
     bool has_bwrap = access("/usr/bin/bwrap", X_OK) == 0;
+    const char *only = argc > 3 ? argv[3] : NULL;
 
     if ((argc > 1 && num_u64(str_of(argv[1]), &rounds) < 0) ||
         (argc > 2 && num_u64(str_of(argv[2]), &workers) < 0))
@@ -292,30 +412,19 @@ int main(int argc, char **argv)
     }
     free(path);
     make_filter();
+    first_slot = (size_t)getpid() * 211;
     if (!has_bwrap)
         printf("bubblewrap is not installed: its row is empty\n");
     for (size_t s = 0; s < SIDE_COUNT; s++)
-        must((sides[s].us = calloc(rounds + 1, sizeof(double))) != NULL);
-    struct start_request warm = warm_request();
-    must(spawner_prestart(lab.spawner, &warm, 4, &err) == 0);
-    for (uint64_t i = 0; i < rounds + 3; i++)
-        for (size_t s = 0; s < SIDE_COUNT; s++) {
-            double us = s == BWRAP && !has_bwrap ? -1 : run_side((enum side)s);
-            if (us >= 0 && i >= 3) /* the first rounds warm the caches of all */
-                sides[s].us[sides[s].count++] = us;
-        }
+        must((sides[s].us = calloc(rounds + 4, sizeof(double))) != NULL);
+    run_all_cold(rounds, only, has_bwrap);
+    run_all_warm(rounds, only);
     report();
-    for (size_t n = 1; n <= 64; n = n == 1 ? 16 : n * 4) {
-        struct series s = {"", calloc(64 * 16, sizeof(double)), 0};
-        must(s.us != NULL);
-        for (int i = 0; i < 16; i++)
-            run_many(n, &s);
-        qsort(s.us, s.count, sizeof(double), compare);
-        printf("strict, %2zu at once: p50 %.0f us, p99 %.0f us, last %.0f us\n", n, at(&s, 0.5),
-               at(&s, 0.99), at(&s, 1));
-        free(s.us);
+    if (only == NULL) {
+        report_many(false);
+        report_many(true);
+        run_teardown(workers);
     }
-    run_teardown(workers);
     spawn_lab_close(&lab);
     for (size_t s = 0; s < SIDE_COUNT; s++)
         free(sides[s].us);
