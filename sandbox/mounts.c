@@ -103,10 +103,26 @@ static int check_ours(const struct root *r, int dir, const char *at, struct err 
     return err_set(err, EROFS, "\"/%s\" would have to be made in a directory of the host", at);
 }
 
+/* The same, where it is there already, which it mostly is. */
+static int find_parent(const struct root *r, const char *at, const char **ret_last)
+{
+    char prefix[PATH_BYTES] = ".";
+    const char *slash = strrchr(at, '/');
+
+    *ret_last = slash != NULL ? slash + 1 : at;
+    if (slash != NULL &&
+        str_copy((struct str){at, (size_t)(slash - at)}, prefix, sizeof(prefix)) < 0)
+        return -ENAMETOOLONG;
+    return open_inside(r->fd, prefix, O_PATH | O_DIRECTORY);
+}
+
 /* The directory that holds the last part of `at`, made where it is missing. */
 static int open_parent(const struct root *r, const char *at, const char **ret_last, struct err *err)
 {
     char prefix[PATH_BYTES];
+    int found = find_parent(r, at, ret_last);
+    if (found >= 0)
+        return found;
     FD_AUTO int dir = open_inside(r->fd, ".", O_PATH | O_DIRECTORY);
     const char *from = at, *slash;
 
@@ -259,15 +275,16 @@ static int put_bind(const struct root *r, const struct plan_mount *m, const int 
 {
     uint64_t attrs =
         MOUNT_ATTR_NOSUID | (m->kind == PLAN_DEV ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV);
-    FD_AUTO int source = open_source(m);
+    FD_AUTO int source = -1;
     FD_AUTO int mount = -1;
     struct stat st;
     bool done = false;
     int rc;
 
-    if (m->optional && (rc = put_host_link(r, m, &done, err)) < 0)
+    if (m->optional && ((rc = put_host_link(r, m, &done, err)) < 0 || done))
         return rc;
-    if (done || (m->optional && (source == -ENOENT || source == -ENOTDIR)))
+    source = open_source(m);
+    if (m->optional && (source == -ENOENT || source == -ENOTDIR))
         return 0;
     if (source == -ELOOP)
         return err_set(err, ELOOP, "\"%s\" leads through a symbolic link: name the real path",

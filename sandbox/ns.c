@@ -161,7 +161,7 @@ static void let_go(struct held *h)
     fd_close(&h->pidfd);
 }
 
-static int open_of(pid_t pid, const char *name, struct err *err)
+int ns_open(pid_t pid, const char *name, struct err *err)
 {
     char path[64];
     int fd;
@@ -178,7 +178,7 @@ int ns_keep(uint64_t flag, const char *name, int (*prepare)(struct err *), int *
     int rc = hold(flag, prepare, &h, err);
 
     if (rc == 0)
-        rc = open_of(h.pid, name, err);
+        rc = ns_open(h.pid, name, err);
     let_go(&h);
     if (rc >= 0)
         *ret_fd = rc;
@@ -204,7 +204,7 @@ int ns_idmap(const struct ns_ids *on_disk, const struct ns_ids *seen, int *ret_f
     if (rc == 0)
         rc = map_of(h.pid, "gid_map", on_disk->gid, seen->gid, err);
     if (rc == 0)
-        rc = open_of(h.pid, "user", err);
+        rc = ns_open(h.pid, "user", err);
     let_go(&h);
     if (rc >= 0)
         *ret_fd = rc;

@@ -20,6 +20,9 @@ int ns_prepare_network(struct err *err) NODISCARD; /* for ns_keep: the loopback 
  * (`prepare`, or NULL) and is gone again. `name` as in /proc/PID/ns. */
 int ns_keep(uint64_t flag, const char *name, int (*prepare)(struct err *), int *ret_fd, struct err *err) NODISCARD;
 
+/* Of a process: its descriptor, or -Exxx. */
+int ns_open(pid_t pid, const char *name, struct err *err);
+
 struct ns_ids {
     uid_t uid;
     gid_t gid;

@@ -208,6 +208,14 @@ static int map_owners(struct child *c, struct making *m, struct err *err)
     return 0;
 }
 
+/* Its filter lets it make Unix sockets alone, so that a network namespace is after it what it was
+ * (nets.h). */
+static bool leaves_no_trace(const struct child *c)
+{
+    return c->plan.network == PLAN_NET_OWN && c->plan.privileged &&
+           (c->plan.seccomp == SECCOMP_PROGRAM || c->plan.seccomp == SECCOMP_TOOL);
+}
+
 static int fill_apply(struct child *c, struct making *m, struct err *err)
 {
     struct spawn *s = c->spawn;
@@ -229,7 +237,7 @@ static int fill_apply(struct child *c, struct making *m, struct err *err)
     if (c->plan.network == PLAN_NET_SHARED_EMPTY)
         a->netns_fd = s->netns_fd;
     else if (c->plan.network == PLAN_NET_OWN && c->plan.privileged)
-        a->netns_fd = m->netns_fd = nets_take(&s->nets);
+        a->netns_fd = m->netns_fd = nets_take(&s->nets, leaves_no_trace(c));
     if (strict) {
         a->landlock_fd = s->landlock_fd;
         a->root_ready = s->empty_mounts >= 0;
@@ -275,7 +283,16 @@ static int clone_child(struct child *c, struct making *m, int *ret_pidfd, struct
         return err_sys(err, -rc, "layer %s: clone", layer_name(LAYER_NAMESPACES));
     c->pid = rc;
     *ret_pidfd = pidfd;
+    if (leaves_no_trace(c)) /* without it, another one is made next time */
+        c->net = m->netns_fd >= 0 ? fd_take(&m->netns_fd) : ns_open(c->pid, "net", NULL);
     return 0;
+}
+
+void child_give_net(struct child *c)
+{
+    /* It got as far as its filter, or the loopback in it may not be up. */
+    if (c->net >= 0 && c->listener >= 0)
+        nets_give(&c->spawn->nets, &c->net);
 }
 
 static int make_group(struct child *c, struct err *err)
@@ -323,6 +340,7 @@ static void child_free(struct child *c)
 {
     watch_release(c);
     fd_close(&c->start_fd);
+    fd_close(&c->net);
     for (size_t i = 0; i < c->ours_count; i++)
         fd_close(&c->ours[i]);
     (void)cgroup_leaf_remove(&c->spawn->cgroups, &c->leaf);
@@ -339,7 +357,7 @@ static struct child *child_new(struct spawn *s, const struct start_request *r, i
         return NULL;
     c->spawn = s;
     c->request = request;
-    c->start_fd = c->listener = -1;
+    c->start_fd = c->listener = c->net = -1;
     c->leaf = CGROUP_LEAF_NONE;
     arena_init(&c->arena, PLAN_BYTES);
     for (size_t i = 0; i < ARRAY_LEN(c->ours); i++)

@@ -130,6 +130,7 @@ int main(int argc, char **argv)
                       .empty_mounts = -1,
                       .landlock_fd = -1,
                       .cgroups = CGROUP_HOST_NONE,
+                      .nets = NETS_NONE,
                       .programs = PROGRAM_CACHE_INIT};
     struct err err = ERR_INIT;
     int rc;
