@@ -12,7 +12,8 @@ has_two() { [ "$(unknown length)" = 2 ]; }
 answer_unknown() {
     unknown '.[] | [.approval, .kind, .run, .step, .arguments.id] | @tsv' | jq -r . | while IFS=$'\t' read -r id kind run seq arg; do answer "$id" "$kind" "$run" "$seq" "$arg"; done
 }
-approve_all() { # all that is no effect of unknown outcome
+approve_all() { # and what the kill has made unknown once more is answered by the record
+    answer_unknown
     "$reeve" approvals --state open --json | jq '.approvals[] | select(.kind != "unknown-effect") | .approval' | while read -r id; do "$reeve" approve "$id" >/dev/null; done
     is_final 1
 }
