@@ -41,7 +41,7 @@ static uint64_t at_most(int resource, uint64_t wanted)
 {
     struct rlimit now;
 
-    if (getrlimit(resource, &now) < 0 || now.rlim_max == RLIM_INFINITY)
+    if (getrlimit((unsigned)resource, &now) < 0 || now.rlim_max == RLIM_INFINITY)
         return wanted;
     return MIN(wanted, (uint64_t)now.rlim_max);
 }

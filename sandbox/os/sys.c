@@ -210,7 +210,7 @@ static int real_prctl(int op, unsigned long arg)
 
 static int real_setrlimit(int what, const struct rlimit *limit)
 {
-    ONCE(int, setrlimit(what, limit));
+    ONCE(int, setrlimit((unsigned)what, limit));
 }
 
 static int real_sigprocmask(int how, const sigset_t *set, sigset_t *old)
