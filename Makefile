@@ -223,17 +223,23 @@ $(BUILD)/cedar_conform: $(BUILD)/obj/tests/cedar_conform.o $(call archive,cedar)
 	@echo "  LINK  $(@F)"
 	@$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(call libflags,libcrypto)
 
-# A reeved that sends before it commits: the crash harness must find that out.
-crash_mutant := $(BUILD)/tests/crash/mutant-reeved
-$(BUILD)/mutant/outbox.c: supervisor/outbox.c tests/crash/mutate
-	@mkdir -p $(@D)
-	@sh tests/crash/mutate $< >$@
-$(crash_mutant): $(BUILD)/mutant/outbox.c $(BUILD)/obj/$(main_reeved:.c=.o) $(foreach p,$(parts_reeved),$(call archive,$(p)))
-	@mkdir -p $(@D)
-	@echo "  LINK  mutant-reeved"
-	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(call libflags,$(libs_reeved))
+# Versions of reeved with one fault each (tests/crash/mutate): the crash harness must find it.
+mutant_early := supervisor/outbox.c
+mutant_answered := supervisor/outbox.c
+mutant_again := supervisor/recover.c
+crash_mutants := $(foreach m,early answered again,$(BUILD)/tests/crash/mutant-$(m))
+define mutant_rules
+$(BUILD)/mutant/$(1).c: $(mutant_$(1)) tests/crash/mutate
+	@mkdir -p $$(@D)
+	@sh tests/crash/mutate $(1) $$< >$$@ || { rm -f $$@; false; }
+$(BUILD)/tests/crash/mutant-$(1): $(BUILD)/mutant/$(1).c $(BUILD)/obj/$(main_reeved:.c=.o) $(foreach p,$(parts_reeved),$(call archive,$(p)))
+	@mkdir -p $$(@D)
+	@echo "  LINK  $$(@F)"
+	@$$(CC) $$(CPPFLAGS_ALL) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$^ $$(call libflags,$$(libs_reeved))
+endef
+$(foreach m,early answered again,$(eval $(call mutant_rules,$(m))))
 
-tests-build: all $(test_bins) $(fuzz_bins) $(tool_bins) $(crash_mutant) $(escape_inside)
+tests-build: all $(test_bins) $(fuzz_bins) $(tool_bins) $(crash_mutants) $(escape_inside)
 
 # Every kind of test, in one report that ends with `N passed, N failed, N skipped`.
 check: deps-test

@@ -38,7 +38,7 @@ SELECT 'doubled: asked for again after its outcome: run ' || c.run || ' ' || c.t
         - (SELECT count(*) FROM before b WHERE b.tool = c.tool AND CAST(b.id AS INTEGER) = CAST(c.run AS INTEGER))
         > (SELECT count(*) FROM steps s WHERE s.tool = c.tool AND s.run = CAST(c.run AS INTEGER)) - CAST(c.n AS INTEGER);
 -- An event that was sent again starts nothing anew; one that was acknowledged has its run; every run does what it is for.
-SELECT 'doubled: ' || n || ' runs of 3 events' FROM (SELECT count(*) n FROM runs) WHERE n <> 3;
+SELECT CASE WHEN n > 3 THEN 'doubled: ' ELSE 'lost: ' END || n || ' runs of 3 events' FROM (SELECT count(*) n FROM runs) WHERE n <> 3;
 SELECT 'lost: run ' || run || ' ' || state || ': ' || reason FROM runs WHERE state IN ('failed', 'dead', 'cancelled');
 SELECT 'lost: acknowledged event, run ' || id FROM acked WHERE what = 'event' AND CAST(id AS INTEGER) NOT IN (SELECT run FROM runs);
 -- What a person was told to have been taken has been used, and was asked once.

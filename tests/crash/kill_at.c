@@ -2,7 +2,7 @@
  * kill_at: runs a program and kills at system call N. Goal: every system call that writes, syncs,
  * sends, renames or truncates is a place where a process can die; each is tried.
  *
- *   kill_at --role ROLE --at N [--all] [--count FILE] -- PROGRAM ARGUMENT...
+ *   kill_at --role ROLE --at N [--all] [--count FILE] [--list FILE] -- PROGRAM ARGUMENT...
  *
  * It traces PROGRAM and all that it starts; a seccomp filter that those inherit stops them at such
  * calls and at no others. A process has the role of the last part of its argv[0]; between fork and
@@ -45,6 +45,7 @@ struct killer {
     const char *role, *report;
     long at;
     bool all, done;
+    FILE *list;
     pid_t program;
 };
 
@@ -133,20 +134,27 @@ static void forget(struct killer *k, pid_t pid)
         *t = k->tracees[--k->count];
 }
 
-static void report_kill(const struct killer *k, const struct tracee *t,
-                        const struct __ptrace_syscall_info *info)
+static void put_call(FILE *f, const struct tracee *t)
+{
+    struct __ptrace_syscall_info info;
+    char path[64], target[256];
+    if (ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, (void *)sizeof(info), &info) <= 0)
+        memset(&info, 0, sizeof(info));
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", t->pid, (int)info.entry.args[0]);
+    ssize_t n = readlink(path, target, sizeof(target) - 1);
+    target[n < 0 ? 0 : n] = '\0';
+    char *call = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)info.entry.nr);
+    fprintf(f, "%s %s\n", call ? call : "?", target);
+    free(call);
+}
+
+static void report_kill(const struct killer *k, const struct tracee *t)
 {
     FILE *f = k->report ? fopen(k->report, "w") : NULL;
     if (!f)
         return;
-    char path[64], target[256];
-    snprintf(path, sizeof(path), "/proc/%d/fd/%d", t->pid, (int)info->entry.args[0]);
-    ssize_t n = readlink(path, target, sizeof(target) - 1);
-    target[n < 0 ? 0 : n] = '\0';
-    char *call = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)info->entry.nr);
-    fprintf(f, "killed %s %d %s %s\n", t->role >= 0 ? k->roles[t->role] : "?", t->pid,
-            call ? call : "?", target);
-    free(call);
+    fprintf(f, "killed %s %d ", t->role >= 0 ? k->roles[t->role] : "?", t->pid);
+    put_call(f, t);
     fclose(f);
 }
 
@@ -155,6 +163,11 @@ static void on_place(struct killer *k, const struct tracee *t)
     long n = ++k->all_calls;
     if (t->role >= 0)
         k->calls[t->role]++;
+    if (k->list) {
+        fprintf(k->list, "%s %ld ", t->role >= 0 ? k->roles[t->role] : "?",
+                t->role >= 0 ? k->calls[t->role] : 0);
+        put_call(k->list, t);
+    }
     bool any = strcmp(k->role, "any") == 0;
     if (!any && (t->role < 0 || strcmp(k->roles[t->role], k->role) != 0))
         return;
@@ -162,11 +175,8 @@ static void on_place(struct killer *k, const struct tracee *t)
         n = k->calls[t->role];
     if (k->done || k->at == 0 || n != k->at)
         return;
-    struct __ptrace_syscall_info info;
-    if (ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, (void *)sizeof(info), &info) <= 0)
-        memset(&info, 0, sizeof(info));
     k->done = true;
-    report_kill(k, t, &info);
+    report_kill(k, t);
     if (k->all)
         for (size_t i = 0; i < k->count; i++)
             kill(k->tracees[i].pid, SIGKILL);
@@ -262,11 +272,9 @@ int main(int argc, char **argv)
 {
     static struct killer k = {.role = "any"};
     static const struct option options[] = {
-        {"role", required_argument, NULL, 'r'},
-        {"at", required_argument, NULL, 'n'},
-        {"all", no_argument, NULL, 'a'},
-        {"count", required_argument, NULL, 'c'},
-        {NULL, 0, NULL, 0},
+        {"role", required_argument, NULL, 'r'}, {"at", required_argument, NULL, 'n'},
+        {"all", no_argument, NULL, 'a'},        {"count", required_argument, NULL, 'c'},
+        {"list", required_argument, NULL, 'l'}, {NULL, 0, NULL, 0},
     };
     int c;
     while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1)
@@ -283,13 +291,15 @@ int main(int argc, char **argv)
         case 'c':
             k.report = optarg;
             break;
+        case 'l':
+            k.list = fopen(optarg, "we");
+            break;
         default:
             return 2;
         }
     if (optind == argc) {
-        fprintf(
-            stderr,
-            "usage: kill_at --role ROLE --at N [--all] [--count FILE] -- PROGRAM ARGUMENT...\n");
+        fprintf(stderr, "usage: kill_at --role ROLE --at N [--all] [--count FILE] [--list FILE] -- "
+                        "PROGRAM ARG...\n");
         return 2;
     }
     (void)signal(SIGINT, SIG_IGN);
@@ -297,5 +307,7 @@ int main(int argc, char **argv)
     start(&k, argv + optind);
     int result = run(&k);
     report_counts(&k);
+    if (k.list)
+        fclose(k.list);
     return result;
 }

@@ -210,10 +210,10 @@ keep_faulty() {
         cp -r "$dir" "$KEEP_FAULTY/${trial// /_}" 2>/dev/null
     fi
 }
-counts() { # counts: how many points each role has in a run without a kill: "ROLE N" lines
+counts() { # counts [KILL_AT OPTION...]: how many points each role has in a run without a kill: "ROLE N" lines
     trial=counts restarted='' former=() then_at=
     fresh
-    launch --role any --at 0
+    launch --role any --at 0 "$@"
     send_all
     await "the end" tend
     stop_reeve

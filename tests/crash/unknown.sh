@@ -18,8 +18,8 @@ approve_all() { # and what the kill has made unknown once more is answered by th
     is_final 1
 }
 fresh
-# The server's first three answers are of the handshake; the sixth call is the answer to the first tool call.
-launch --role effects --at 6
+# The server's first three answers are of the handshake (the first call opens the record); the seventh call is the answer to the first tool call.
+launch --role effects --at 7
 send_until_acked "$(start_event 1)"
 send_until_acked "$(go_event 1)"
 ok "two calls that may not be repeated are unknown" await "two gates" has_two
