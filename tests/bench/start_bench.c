@@ -4,12 +4,13 @@
  *   start_bench [DIR [ROUNDS]]
  *
  * "accepted" is when the sender has its answer (the event and the run are on disk); "executing"
- * when the worker, behind all its walls, does its first step: a program has been told to (the step
- * is on disk), the built-in agent's first request is at its model. One event at a time; between two
- * of them a pause, in which another worker gets ready where the workflow keeps some (`warm`), and
- * the machine is idle as it is when an event comes. Peer, in the same run: posix_spawn of the same
- * program without walls, to its first byte. Targets: cold under 4 ms, warm under 1 ms, p50, from
- * accepted on.
+ * when the worker, behind all its walls, has been told to do its first step, which is on disk then.
+ * The built-in agent's first step is the list of its tools; what is timed is its second, when the
+ * model's server has the request: two commits and reeve-egress later. One event at a time; between
+ * two of them a pause, in which another worker gets ready where the workflow keeps some (`warm`),
+ * and the machine is idle as it is when an event comes. Peer, in the same run: posix_spawn of the
+ * same program without walls, to its first byte. Targets: cold under 4 ms, warm under 1 ms, p50,
+ * from accepted on. On a busy machine start it with chrt(1): it times waking up, not computing.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -26,8 +27,8 @@
 
 #define PAUSE_MS 40
 
-/* The first workflow with an agent is the one that --warm is for: "agent". The cold ones differ in a limit, or they
- * would be given what waits for the others. */
+/* The first workflow with an agent is the one that --warm is for: "agent". The cold ones differ in
+ * a limit, or they would be given what waits for the others. */
 static const char yaml[] =
     "tenant: {name: acme}\n---\nteam: {name: bench, tenant: acme}\n---\n"
     "model: {name: stand, url: \"${model_url}\", model: stand-in, allow_http: true, onprem: "
@@ -222,8 +223,10 @@ int main(int argc, char **argv)
            rounds, load, "", "", "p50", "p99", "mean", "x plain");
     row("posix_spawn", "without walls, to its first byte", &plain, floor);
     for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-        row(names[k], "event sent -> executing", &kinds[k].sent, floor);
-        row(names[k], "event accepted -> executing", &kinds[k].accepted, floor);
+        row(names[k], kinds[k].is_agent ? "sent -> asked its model" : "sent -> executing",
+            &kinds[k].sent, floor);
+        row(names[k], kinds[k].is_agent ? "accepted -> asked its model" : "accepted -> executing",
+            &kinds[k].accepted, floor);
     }
     bench_lab_close(&lab);
     return 0;
