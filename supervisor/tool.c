@@ -257,8 +257,13 @@ static void on_started(void *arg, struct started *p, const struct started_info *
         went_down(ts, why->text);
         return;
     }
-    int pidfd = info->pidfd;
+    int pidfd = info->pidfd, fds[] = {info->in, info->out, info->errout};
     fd_close(&pidfd);
+    if (ts->state != TOOL_STARTING) { /* given up meanwhile, and killed */
+        for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+            fd_close(&fds[i]);
+        return;
+    }
     helper_watch_noise(ts->rv, info->errout, 0, ts->def->name.ptr);
     const struct mcp_options o = {.discover_ms = MIN(DISCOVER_MS, ts->def->start_timeout_ms),
                                   .start_ms = ts->def->start_timeout_ms,

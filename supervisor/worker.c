@@ -4,6 +4,7 @@
 #include "supervisor/worker.h"
 
 #include "policy/process.h"
+#include "sandbox/os/fd.h"
 #include "supervisor/broker.h"
 #include "supervisor/helper.h"
 #include "supervisor/queue.h"
@@ -169,7 +170,7 @@ static void on_started(void *arg, struct started *p, const struct started_info *
         run_put(r);
         return;
     }
-    int pidfd = info->pidfd, channel = info->channel;
+    int pidfd = info->pidfd, channel = info->channel, errout = info->errout;
     fd_close(&pidfd); /* reeve-spawn reaps; its word is what counts */
     const struct wire_owner owner = {.on_message = on_message, .on_closed = on_closed, .arg = r};
     struct wire_limits limits = WIRE_LIMITS_DEFAULT;
@@ -181,9 +182,10 @@ static void on_started(void *arg, struct started *p, const struct started_info *
                outbox_add(&rv->outbox, r->wire, &err) < 0) {
         run_attempt_failed(r, LIFE_LOST, err.text);
     } else {
-        helper_watch_noise(rv, info->errout, r->rec.id, "worker");
+        helper_watch_noise(rv, fd_take(&errout), r->rec.id, "worker");
         note_walls(r, info->layers);
     }
+    fd_close(&errout);
     run_put(r);
 }
 

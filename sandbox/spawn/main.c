@@ -19,7 +19,8 @@
 
 struct options {
     uint32_t uid_base;
-    const char *cgroup; /* NULL: "reeve-<pid>" */
+    const char *cgroup; /* NULL: own_cgroup, "reeve-<pid>" */
+    char own_cgroup[CGROUP_NAME_MAX];
     bool learn;
 };
 
@@ -99,16 +100,16 @@ static int serve(struct spawn *s, struct err *err)
     return rc < 0 ? rc : ev_run(s->ev, err);
 }
 
-static int run(struct spawn *s, const struct options *o, struct err *err)
+static int run(struct spawn *s, struct options *o, struct err *err)
 {
-    char name[CGROUP_NAME_MAX];
     int rc;
 
-    (void)snprintf(name, sizeof(name), CGROUP_PREFIX "%d", (int)getpid());
+    (void)snprintf(o->own_cgroup, sizeof(o->own_cgroup), CGROUP_PREFIX "%d", (int)getpid());
     /* Undumpable before anything is held: its memory will see secrets. */
     if ((rc = proc_harden(err)) < 0 || (rc = fd_set_cloexec(CHANNEL_FD, true, err)) < 0 ||
         (rc = ev_new(&s->ev, NULL, err)) < 0 ||
-        (rc = spawn_prepare(s, o->uid_base, o->cgroup != NULL ? o->cgroup : name, err)) < 0)
+        (rc = spawn_prepare(s, o->uid_base, o->cgroup != NULL ? o->cgroup : o->own_cgroup, err)) <
+            0)
         return rc;
     if (probe_is_privileged(&s->probe) && (rc = caps_keep_for_spawn(err)) < 0)
         return rc;
