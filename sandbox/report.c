@@ -1,8 +1,9 @@
 /*
- * report.c: see report.h. Runs in the child, behind all of its walls: read and write only.
+ * report.c: see report.h. Runs in the child, behind all of its walls.
  */
 #include "sandbox/report.h"
 
+#include "sandbox/os/fd.h"
 #include "sandbox/os/sys.h"
 
 void report_failed(int fd, uint32_t layer, const struct err *err)
@@ -16,14 +17,11 @@ void report_failed(int fd, uint32_t layer, const struct err *err)
 
 int report_listener(int fd, int listener, struct err *err)
 {
-    struct report r = {.kind = REPORT_LISTENER, .number = listener};
-    char go;
-    ssize_t n = sys.write(fd, &r, sizeof(r));
+    struct report r = {.kind = REPORT_LISTENER};
+    ssize_t n = fd_send(fd, &r, sizeof(r), &listener, 1, err);
 
-    if (n == (ssize_t)sizeof(r))
-        n = sys.read(fd, &go, 1);
-    /* End of file: reeve-spawn is gone. Without it nothing would answer the filter: die. */
-    if (n != 1)
-        return err_set(err, n < 0 ? (int)-n : EPIPE, "listener: reeve-spawn does not take it");
-    return 0;
+    /* An error: reeve-spawn is gone. Without it nothing would answer the filter: die. */
+    return n == (ssize_t)sizeof(r) ? 0
+           : n < 0                 ? (int)n
+                                   : err_set(err, EPIPE, "listener: cut short");
 }

@@ -124,21 +124,12 @@ static void on_listener(void *arg, struct ev_io *io UNUSED, int fd, uint32_t eve
     }
 }
 
-static int take_listener(struct child *c, int number, struct err *err)
+static int take_listener(struct child *c, int *fd, struct err *err)
 {
-    int rc;
-
-    if (c->listener >= 0)
-        return err_set(err, EPROTO, "a second listener");
-    rc = kernel_pidfd_getfd(ev_child_pidfd(c->exit), number);
-    if (rc < 0)
-        return err_sys(err, -rc, "take the listener");
-    c->listener = rc;
-    rc = ev_io_new(c->spawn->ev, c->listener, EPOLLIN, on_listener, c, &c->listener_io, err);
-    if (rc < 0)
-        return rc;
-    ssize_t n = sys.write(c->start_fd, "g", 1);
-    return n < 0 ? err_sys(err, (int)-n, "answer") : 0;
+    if (c->listener >= 0 || *fd < 0)
+        return err_set(err, EPROTO, *fd < 0 ? "no listener came" : "a second listener");
+    c->listener = fd_take(fd);
+    return ev_io_new(c->spawn->ev, c->listener, EPOLLIN, on_listener, c, &c->listener_io, err);
 }
 
 /* ---- start
@@ -202,6 +193,8 @@ void watch_running(struct child *c)
     struct err err = ERR_INIT;
     struct buf result;
 
+    if (c->state != CHILD_STARTING)
+        return;
     if (c->kind == CHILD_TEST) {
         c->state = CHILD_RUNNING;
         return; /* its timer goes on: a test that hangs is killed */
@@ -238,10 +231,25 @@ static void close_start(struct child *c)
     fd_close(&c->start_fd);
 }
 
-static void on_report(struct child *c, const struct report *r, struct err *err)
+/* One record: 1; 0 at the end; -EAGAIN. What came along with it is *ret_fd (or -1), the caller's.
+ */
+static int receive(struct child *c, struct report *r, int *ret_fd)
+{
+    int fds[FD_PASS_MAX];
+    size_t count = 0;
+    ssize_t n = fd_recv(c->start_fd, r, sizeof(*r), fds, &count, NULL);
+
+    *ret_fd = count > 0 ? fds[0] : -1;
+    for (size_t i = 1; i < count; i++)
+        fd_close(&fds[i]);
+    r->text[REPORT_TEXT - 1] = '\0';
+    return n == (ssize_t)sizeof(*r) ? 1 : n == 0 || n == -EAGAIN ? (int)n : -EPROTO;
+}
+
+static void on_report(struct child *c, const struct report *r, int *fd, struct err *err)
 {
     if (r->kind == REPORT_LISTENER) {
-        if (take_listener(c, r->number, err) < 0)
+        if (take_listener(c, fd, err) < 0)
             (void)err_wrap(err, "layer %s", layer_name(LAYER_SECCOMP));
         else if (c->plan.profile == PROFILE_STRICT)
             watch_running(c); /* behind its last wall; elsewhere the exec is still to come */
@@ -251,24 +259,24 @@ static void on_report(struct child *c, const struct report *r, struct err *err)
                   layer_name((enum layer)r->layer), REPORT_TEXT - 1, r->text);
 }
 
-static void on_start(void *arg, struct ev_io *io UNUSED, int fd, uint32_t events UNUSED)
+static void on_start(void *arg, struct ev_io *io UNUSED, int fd UNUSED, uint32_t events UNUSED)
 {
     struct child *c = arg;
     struct err err = ERR_INIT;
     struct report r = {0};
-    ssize_t n = sys.read(fd, &r, sizeof(r));
+    FD_AUTO int came = -1;
+    int rc = receive(c, &r, &came);
 
-    if (n == -EAGAIN)
+    if (rc == -EAGAIN)
         return;
-    if (n == (ssize_t)sizeof(r)) {
-        r.text[REPORT_TEXT - 1] = '\0';
-        on_report(c, &r, &err);
+    if (rc > 0) {
+        on_report(c, &r, &came, &err);
     } else {
         /* The last copy closed: by exec (or by a strict worker, behind its walls), or by death. */
         close_start(c);
         if (c->state == CHILD_RUNNING || c->is_ready)
             return;
-        if (n == 0 && c->listener >= 0 && c->state == CHILD_STARTING) {
+        if (rc == 0 && c->listener >= 0 && c->state == CHILD_STARTING) {
             watch_running(c);
             return;
         }
@@ -311,17 +319,16 @@ static void leave(struct child *c)
 /* What it said last explains best why it ended: read it before its end counts. */
 static void read_last(struct child *c)
 {
-    struct report r;
-    ssize_t n;
+    struct report r = {0};
+    int came = -1, rc;
 
-    while ((n = sys.read(c->start_fd, &r, sizeof(r))) == (ssize_t)sizeof(r)) {
-        r.text[REPORT_TEXT - 1] = '\0';
-        if (r.kind == REPORT_FAILED)
-            on_report(c, &r, &c->why);
+    while ((rc = receive(c, &r, &came)) > 0) {
+        on_report(c, &r, &came, &c->why);
+        fd_close(&came);
     }
     close_start(c);
     /* Ran and ended within one pass: it is told as started, then as ended. */
-    if (n == 0 && c->listener >= 0 && c->why.number == 0 && !c->is_ready)
+    if (rc == 0 && c->listener >= 0 && c->why.number == 0 && !c->is_ready)
         watch_running(c);
 }
 
