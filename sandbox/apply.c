@@ -41,8 +41,8 @@ static int keep_only(const struct apply *a, struct err *err)
     size_t n = 0;
     unsigned from = 0;
 
-    const int singles[] = {a->start_fd,    a->null_fd,  a->exec_fd, a->netns_fd,
-                           a->landlock_fd, a->tasks[0], a->tasks[1]};
+    const int singles[] = {a->start_fd, a->null_fd,     a->exec_fd,  a->netns_fd,
+                           a->ipcns_fd, a->landlock_fd, a->tasks[0], a->tasks[1]};
     for (size_t i = 0; i < ARRAY_LEN(singles); i++)
         keep[n++] = singles[i];
     for (size_t i = 0; i < a->fd_count; i++)
@@ -87,7 +87,7 @@ static int arrange(struct apply *a, struct err *err)
             return err_set(err, EBADF, "place descriptor %zu", i);
     /* All else goes, the moved copies but three too. */
     struct apply rest = *a;
-    rest.null_fd = rest.netns_fd = rest.tasks[0] = rest.tasks[1] = -1;
+    rest.null_fd = rest.netns_fd = rest.ipcns_fd = rest.tasks[0] = rest.tasks[1] = -1;
     rest.idmap_count = 0;
     for (size_t i = 0; i < a->fd_count; i++)
         rest.fds[i] = (int)i;
@@ -128,6 +128,13 @@ static int enter_user(const struct apply *a, struct err *err)
 static int enter_network(const struct apply *a, struct err *err)
 {
     return ns_network(a->plan->network, a->netns_fd, err);
+}
+
+static int enter_ipc(const struct apply *a, struct err *err)
+{
+    int rc = a->ipcns_fd < 0 ? 0 : kernel_setns(a->ipcns_fd, CLONE_NEWIPC);
+
+    return rc < 0 ? err_sys(err, -rc, "enter an IPC namespace") : 0;
 }
 
 static int enter_session(const struct apply *a UNUSED, struct err *err)
@@ -228,7 +235,8 @@ struct step {
 static const struct step early[] = {
     {LAYER_CGROUP, enter_cgroups},  /* first: everything after is counted */
     {LAYER_USER, enter_user},       /* before anything that needs a right */
-    {LAYER_NETWORK, enter_network}, /* entering needs the right that identity gives up */
+    {LAYER_NAMESPACES, enter_ipc},  /* entering needs the right that identity gives up */
+    {LAYER_NETWORK, enter_network}, /* likewise */
     {LAYER_SESSION, enter_session},
     {LAYER_SYSCTL, set_sysctl}, /* needs the host's /proc: before own root */
     {LAYER_ROOT, enter_root},

@@ -19,7 +19,8 @@ struct apply {
     size_t fd_count;
     int null_fd;           /* /dev/null, for those */
     int exec_fd;           /* strict: the program, sealed; else -1: plan->program inside the root */
-    int netns_fd;          /* PLAN_NET_SHARED_EMPTY; else -1 */
+    int netns_fd;          /* a network namespace to enter; -1: its own, or the host's */
+    int ipcns_fd;          /* likewise of IPC; -1: its own */
     bool root_ready;       /* strict: cloned in a mount namespace with an empty root */
     int landlock_fd;       /* strict: a ruleset made ahead; -1: made here */
     int idmaps[APPLY_IDMAPS_MAX]; /* user namespaces for granted directories */

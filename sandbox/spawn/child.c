@@ -26,8 +26,8 @@ struct making {
     const struct start_request *request;
     struct apply apply;
     int pass_fd;
-    int netns_fd;  /* made ahead for this one, or -1 */
-    int theirs[5]; /* channel, in, out, err, start socket: the child's ends */
+    int netns_fd, ipcns_fd; /* made ahead for this one, or -1 */
+    int theirs[5];          /* channel, in, out, err, start socket: the child's ends */
     struct secrets secrets;
     char **argv, **env; /* in the child's arena, but for the secrets' entries */
 };
@@ -209,7 +209,7 @@ static int map_owners(struct child *c, struct making *m, struct err *err)
 }
 
 /* Its filter lets it make Unix sockets alone, so that a network namespace is after it what it was
- * (nets.h). */
+ * (spares.h). */
 static bool leaves_no_trace(const struct child *c)
 {
     return c->plan.network == PLAN_NET_OWN && c->plan.privileged &&
@@ -228,6 +228,7 @@ static int fill_apply(struct child *c, struct making *m, struct err *err)
                         .null_fd = s->null_fd,
                         .exec_fd = -1,
                         .netns_fd = -1,
+                        .ipcns_fd = -1,
                         .landlock_fd = -1,
                         .tasks = {c->leaf.tasks[0], c->leaf.tasks[1]},
                         .task_count = c->leaf.task_count,
@@ -237,7 +238,8 @@ static int fill_apply(struct child *c, struct making *m, struct err *err)
     if (c->plan.network == PLAN_NET_SHARED_EMPTY)
         a->netns_fd = s->netns_fd;
     else if (c->plan.network == PLAN_NET_OWN && c->plan.privileged)
-        a->netns_fd = m->netns_fd = nets_take(&s->nets, leaves_no_trace(c));
+        a->netns_fd = m->netns_fd = spares_take(&s->nets, leaves_no_trace(c));
+    a->ipcns_fd = m->ipcns_fd = spares_take(&s->ipcs, true);
     if (strict) {
         a->landlock_fd = s->landlock_fd;
         a->root_ready = s->empty_mounts >= 0;
@@ -266,6 +268,8 @@ static int clone_child(struct child *c, struct making *m, int *ret_pidfd, struct
 
     if (m->netns_fd >= 0)
         args.flags &= ~(uint64_t)CLONE_NEWNET; /* it enters one that is there */
+    if (m->ipcns_fd >= 0)
+        args.flags &= ~(uint64_t)CLONE_NEWIPC;
     if (c->leaf.unified >= 0) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (uint64_t)c->leaf.unified;
@@ -283,16 +287,18 @@ static int clone_child(struct child *c, struct making *m, int *ret_pidfd, struct
         return err_sys(err, -rc, "layer %s: clone", layer_name(LAYER_NAMESPACES));
     c->pid = rc;
     *ret_pidfd = pidfd;
-    if (leaves_no_trace(c)) /* without it, another one is made next time */
-        c->net = m->netns_fd >= 0 ? fd_take(&m->netns_fd) : ns_open(c->pid, "net", NULL);
+    if (leaves_no_trace(c))
+        c->net = spares_hold(&c->spawn->nets, &m->netns_fd, c->pid);
+    if (c->plan.privileged)
+        c->ipc = spares_hold(&c->spawn->ipcs, &m->ipcns_fd, c->pid);
     return 0;
 }
 
-void child_give_net(struct child *c)
+void child_give_back(struct child *c)
 {
     /* It got as far as its filter, or the loopback in it may not be up. */
-    if (c->net >= 0 && c->listener >= 0)
-        nets_give(&c->spawn->nets, &c->net);
+    spares_give(&c->spawn->nets, &c->net, c->listener >= 0);
+    spares_give(&c->spawn->ipcs, &c->ipc, c->listener >= 0);
 }
 
 static int make_group(struct child *c, struct err *err)
@@ -329,6 +335,7 @@ static void release_making(struct making *m)
         fd_close(&m->apply.idmaps[i]);
     fd_close(&m->pass_fd);
     fd_close(&m->netns_fd);
+    fd_close(&m->ipcns_fd);
     secrets_release(&m->secrets);
 }
 
@@ -340,7 +347,8 @@ static void child_free(struct child *c)
 {
     watch_release(c);
     fd_close(&c->start_fd);
-    fd_close(&c->net);
+    spares_give(&c->spawn->nets, &c->net, false);
+    spares_give(&c->spawn->ipcs, &c->ipc, false);
     for (size_t i = 0; i < c->ours_count; i++)
         fd_close(&c->ours[i]);
     (void)cgroup_leaf_remove(&c->spawn->cgroups, &c->leaf);
@@ -357,7 +365,7 @@ static struct child *child_new(struct spawn *s, const struct start_request *r, i
         return NULL;
     c->spawn = s;
     c->request = request;
-    c->start_fd = c->listener = c->net = -1;
+    c->start_fd = c->listener = c->net = c->ipc = -1;
     c->leaf = CGROUP_LEAF_NONE;
     arena_init(&c->arena, PLAN_BYTES);
     for (size_t i = 0; i < ARRAY_LEN(c->ours); i++)
@@ -372,8 +380,11 @@ static struct child *child_new(struct spawn *s, const struct start_request *r, i
 int child_start(struct spawn *s, const struct start_request *r, int64_t request, int pass_fd,
                 enum child_kind kind, struct err *err)
 {
-    struct making m = {
-        .request = r, .pass_fd = pass_fd, .netns_fd = -1, .theirs = {-1, -1, -1, -1, -1}};
+    struct making m = {.request = r,
+                       .pass_fd = pass_fd,
+                       .netns_fd = -1,
+                       .ipcns_fd = -1,
+                       .theirs = {-1, -1, -1, -1, -1}};
     struct child *c;
     int pidfd = -1, rc;
 

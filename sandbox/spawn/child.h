@@ -34,7 +34,7 @@ struct child {
     pid_t pid;
     struct ev_child *exit;   /* holds the pidfd */
     struct ev_timer *timer;  /* start: too slow; leaving: try again */
-    int net;                 /* its network namespace, to be given again; -1 */
+    int net, ipc;            /* its namespaces, to be given again; -1 */
     int start_fd;            /* our end of the start socket, -1 once it runs */
     struct ev_io *start_io;
     int listener;            /* of its filter; -1 */
@@ -57,7 +57,7 @@ int child_start(struct spawn *s, const struct start_request *r, int64_t request,
 void child_give(struct child *c, const struct start_request *r, int64_t request);
 struct child *child_find(struct spawn *s, struct str key); /* NULL: none */
 /* Nothing of it lives any more. */
-void child_give_net(struct child *c);
+void child_give_back(struct child *c);
 /* All of it, now; process/exited follows. */
 void child_kill(struct child *c);
 /* Fails a start: killed, and answered with `why` once it is gone. */

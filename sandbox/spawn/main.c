@@ -115,7 +115,9 @@ static int run(struct spawn *s, struct options *o, struct err *err)
         return rc;
     rc = test_run_all(s, err);
     if (rc == 0 && probe_is_privileged(&s->probe))
-        rc = nets_open(&s->nets, s->ev, err);
+        rc = spares_open(&s->nets, &spares_of_net, s->ev, err);
+    if (rc == 0 && probe_is_privileged(&s->probe))
+        rc = spares_open(&s->ipcs, &spares_of_ipc, s->ev, err);
     if (rc == 0)
         rc = serve(s, err);
     wire_free(s->wire);
@@ -131,7 +133,8 @@ int main(int argc, char **argv)
                       .empty_mounts = -1,
                       .landlock_fd = -1,
                       .cgroups = CGROUP_HOST_NONE,
-                      .nets = NETS_NONE,
+                      .nets = SPARES_NONE,
+                      .ipcs = SPARES_NONE,
                       .programs = PROGRAM_CACHE_INIT};
     struct err err = ERR_INIT;
     int rc;

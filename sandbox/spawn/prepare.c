@@ -91,7 +91,8 @@ void spawn_release(struct spawn *s)
     fd_close(&s->host_mounts);
     fd_close(&s->empty_mounts);
     warm_release(s);
-    nets_release(&s->nets);
+    spares_release(&s->nets);
+    spares_release(&s->ipcs);
     leaves_release(&s->leaves, &s->cgroups);
     fd_close(&s->landlock_fd);
     if (s->cgroup_name != NULL)

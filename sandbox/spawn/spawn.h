@@ -12,8 +12,8 @@
 #include "sandbox/os/wire.h"
 #include "sandbox/plan.h"
 #include "sandbox/spawn/leaves.h"
-#include "sandbox/spawn/nets.h"
 #include "sandbox/spawn/program.h"
+#include "sandbox/spawn/spares.h"
 #include "sandbox/spawn/test.h"
 #include "sandbox/spawn/warm.h"
 
@@ -31,7 +31,7 @@ struct spawn {
     int null_fd, landlock_fd, netns_fd; /* netns: the shared empty one; -1 unprivileged */
     int host_mounts, empty_mounts; /* mount namespaces: ours, and one with an empty root; -1 likewise */
     struct leaves leaves;
-    struct nets nets;
+    struct spares nets, ipcs;
     struct warm warm;
     struct test tests[SECCOMP_SET_COUNT];
     struct program_cache programs;

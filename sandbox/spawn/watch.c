@@ -312,7 +312,7 @@ static void leave(struct child *c)
         if (ev_timer_set(c->timer, LEAVE_RETRY_MS) == 0)
             return;
     }
-    child_give_net(c);
+    child_give_back(c);
     child_gone(c);
 }
 
