@@ -166,6 +166,7 @@ struct server {
     struct house_resources limits;
     int64_t timeout_ms;       /* of a call; default 30 s */
     int64_t start_timeout_ms; /* default 10 s */
+    int64_t idle_ms;          /* a server that nobody used for so long is stopped; default 5 min */
     int64_t concurrency;      /* calls at a time; default 8 */
     int64_t result_bytes;     /* of a result; default 1 MiB */
     enum server_unlisted unlisted;

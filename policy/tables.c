@@ -302,6 +302,7 @@ static const struct bind_row server_rows[] = {
     ROW("network", BIND_BOOL, struct server, network, .dflt = 0),
     {.key = "limits", .type = BIND_TABLE, .offset = 0, .table = &server_limit_table},
     ROW("timeout", BIND_DURATION, struct server, timeout_ms, RANGE(30 * SECOND, 10, HOUR)),
+    ROW("idle", BIND_DURATION, struct server, idle_ms, RANGE(5 * MINUTE, SECOND, 365 * DAY)),
     ROW("start_timeout", BIND_DURATION, struct server, start_timeout_ms,
         RANGE(10 * SECOND, 10, 10 * MINUTE)),
     ROW("concurrency", BIND_INT, struct server, concurrency, RANGE(8, 1, 1000)),

@@ -10,6 +10,7 @@
 #define DISCOVER_MS    3000
 #define RESTART_MIN_MS 200
 #define RESTART_MAX_MS 60000
+#define LEAVE_MS       2000  /* for one that is idle, from the end of its input to its own */
 #define STEADY_MS      30000 /* a server that lived this long starts with a short pause again */
 
 struct tool_want {
@@ -40,6 +41,8 @@ struct tool_server {
     struct wire *wire;
     struct ev_timer
         *timer; /* down: the pause before the next start; starting: the limit; else: tells wants */
+    struct ev_timer *idle; /* ready: looks whether it is used; told to leave: the limit */
+    int64_t used_us;       /* monotonic: the last time that somebody had to do with it */
     struct tool_def *defs;
     size_t def_count;
     struct tool_want *wants;
@@ -105,8 +108,14 @@ enum tool_state tool_server_state(const struct tool_server *ts)
 /* ---- who waits for it
  * ---------------------------------------------------------------------------------- */
 
+static void touch(struct tool_server *ts)
+{
+    ts->used_us = ev_mono_us(ts->rv->ev);
+}
+
 static void tell_wants(struct tool_server *ts, const struct err *why)
 {
+    touch(ts);
     struct tool_want *w = ts->wants;
     ts->wants = NULL;
     while (w) {
@@ -190,17 +199,46 @@ static void went_down(struct tool_server *ts, const char *text)
     ts->not_before_ms = now + ts->pause_ms;
     log_warn(&ts->rv->log, "%s", ts->why.text);
     ev_timer_stop(ts->timer);
+    ev_timer_stop(ts->idle);
     drop_connection(ts);
     tell_wants(ts, &ts->why);
-    tell_lost(ts, ts->why.text); /* last: who lost a call may want the server again, and waits for the next start */
+    tell_lost(ts, ts->why.text); /* last: who lost a call may want the server again, and waits for
+                                    the next start */
     if (ts->process)
         spawner_kill(ts->process);
+}
+
+/* Whoever wants it again starts it again. Its input ends, as MCP has it for the end of a session.
+ */
+static void stop_idle(struct tool_server *ts)
+{
+    log_info(&ts->rv->log, "tool server %.*s is idle: stopped until it is wanted",
+             STR_FMT(ts->def->name));
+    ts->state = TOOL_DOWN;
+    ts->why = ERR_INIT;
+    ts->pause_ms = ts->not_before_ms = 0;
+    ev_timer_stop(ts->timer);
+    drop_connection(ts);
+    (void)ev_timer_set(ts->idle, LEAVE_MS);
+}
+
+static void on_idle(void *arg, struct ev_timer *t)
+{
+    struct tool_server *ts = arg;
+    int64_t left = ts->def->idle_ms - (ev_mono_us(ts->rv->ev) - ts->used_us) / 1000;
+    if (ts->state == TOOL_DOWN && ts->process)
+        spawner_kill(ts->process);
+    else if (ts->state == TOOL_READY && !ts->calls && !ts->wants && left <= 0)
+        stop_idle(ts);
+    else if (ts->state == TOOL_READY)
+        (void)ev_timer_set(t, left > 0 ? left : ts->def->idle_ms);
 }
 
 static void on_exit_told(void *arg, struct started *p, const struct started_exit *e)
 {
     (void)p;
     struct tool_server *ts = arg;
+    ev_timer_stop(ts->idle);
     char how[PROC_EXIT_TEXT], text[PROC_EXIT_TEXT + 32];
     ts->process = NULL;
     proc_exit_text(&e->exit, how);
@@ -228,6 +266,8 @@ static void on_ready(void *arg)
     log_info(&ts->rv->log, "tool server %.*s is ready: %zu tools, MCP %s", STR_FMT(ts->def->name),
              ts->def_count, mcp_version(ts->mcp));
     ev_timer_set(ts->timer, 0);
+    touch(ts);
+    ev_timer_set(ts->idle, ts->def->idle_ms);
 }
 
 static void on_failed(void *arg, const struct err *why)
@@ -315,8 +355,8 @@ static void on_timer(void *arg, struct ev_timer *t)
 /* ---- the pool
  * --------------------------------------------------------------------------------------------- */
 
-/* The user id comes from the name, so that a server finds its files under the same owner after a restart. Two
- * names that fall on one slot: the later one takes the next free. */
+/* The user id comes from the name, so that a server finds its files under the same owner after a
+ * restart. Two names that fall on one slot: the later one takes the next free. */
 static uint32_t slot_of(const struct reeved *rv, struct str name)
 {
     const uint32_t count = UID_SLOT_RUNS - UID_SLOT_SERVERS;
@@ -347,6 +387,8 @@ static int server_new(struct reeved *rv, const struct digest *version, struct st
         e = version_parse(text, &ts->version, err);
     if (e >= 0)
         e = ev_timer_new(rv->ev, on_timer, ts, &ts->timer, err);
+    if (e >= 0)
+        e = ev_timer_new(rv->ev, on_idle, ts, &ts->idle, err);
     arena_release(&a);
     if (e >= 0 && !(ts->def = version_server(ts->version, name)))
         e = err_set(err, ENOENT, "no tool server %.*s in this version", STR_FMT(name));
@@ -354,6 +396,7 @@ static int server_new(struct reeved *rv, const struct digest *version, struct st
         if (ts) {
             version_free(ts->version);
             ev_timer_free(ts->timer);
+            ev_timer_free(ts->idle);
         }
         free(ts);
         return e;
@@ -423,6 +466,7 @@ static void on_reply(void *arg, struct wire *w, const struct wire_message *m)
             break;
         }
     free(c);
+    touch(ts);
     fn(to, &reply);
 }
 
@@ -430,6 +474,7 @@ int tool_server_call(struct tool_server *ts, const struct tool_request *q, tool_
                      void *arg, struct tool_call **ret, struct err *err)
 {
     must(ts->state == TOOL_READY);
+    touch(ts);
     struct tool_call *c = calloc(1, sizeof(*c));
     if (!c)
         return err_sys(err, ENOMEM, "call a tool");

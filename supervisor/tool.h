@@ -1,6 +1,7 @@
 /*
  * tool.h: tool servers: one confined process for each server definition in use, started when it is
- * needed, spoken to through mcp.h, kept while it is used, restarted with a growing pause.
+ * needed, spoken to through mcp.h, kept while it is used, stopped when nobody has used it for its `idle` time,
+ * restarted with a growing pause when it fails.
  */
 #ifndef REEVE_SUPERVISOR_TOOL_H
 #define REEVE_SUPERVISOR_TOOL_H
