@@ -341,16 +341,20 @@ static bool has_died(const struct child *c)
 /* Its limit of CPU time, from now on. Another user's limit takes CAP_SYS_RESOURCE, which not every
  * root has: then it keeps what is left of the time that it had for its start, two seconds at most.
  */
-static int limit_cpu(struct child *c)
+static int limit_cpu(struct spawn *s, struct child *c)
 {
     uint64_t *limit = &c->plan.limits[PLAN_LIMIT_CPU];
+    int64_t used_us = kernel_cpu_us(c->pid);
+    int rc = -EPERM;
 
-    c->warm.cpu_us = MAX(kernel_cpu_us(c->pid), 0);
+    c->warm.cpu_us = MAX(used_us, 0);
     if (*limit == PLAN_UNLIMITED)
         return 0;
     *limit -= WARM_CPU_EXTRA_S;
     uint64_t used = ((uint64_t)c->warm.cpu_us + 999999) / 1000000, until = *limit + used;
-    int rc = kernel_rlimit_of(c->pid, plan_limit_resource(PLAN_LIMIT_CPU), until, until);
+    if (!s->warm.may_not_limit)
+        rc = kernel_rlimit_of(c->pid, plan_limit_resource(PLAN_LIMIT_CPU), until, until);
+    s->warm.may_not_limit = rc == -EPERM;
     return rc == -EPERM && used <= WARM_CPU_EXTRA_S ? 0 : rc;
 }
 
@@ -366,7 +370,7 @@ static bool may_be_given(struct spawn *s, struct warm_pool *p, struct child *c)
         drop(c);
         return false;
     }
-    if (limit_cpu(c) < 0) {
+    if (limit_cpu(s, c) < 0) {
         drop(c);
         count_lost(s, p);
         return false;

@@ -38,6 +38,7 @@ struct warm {
     unsigned want;         /* of all pools; at most START_WARM_MAX */
     unsigned have;         /* living, those included that die and are of no pool any more */
     uint64_t made;
+    bool may_not_limit;    /* another user's process: was tried */
     struct ev_timer *refill, *sweep;
 };
 

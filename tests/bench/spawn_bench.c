@@ -214,6 +214,7 @@ static void until_ready(const struct start_request *r, unsigned count)
     }
     /* Whoever made them has gone to sleep; an interpreter has loaded, too. */
     (void)poll(NULL, 0, r->profile == PROFILE_NODE ? 200 : 1);
+    (void)count_ready(); /* both ends awake, as when starts follow each other (the rows above) */
 }
 
 /* One of the interpreter's own, which says its byte when it is up; loads for longer than all walls.
