@@ -452,6 +452,74 @@ static void test_user_ids(void **state)
     none_left();
 }
 
+/* The lines of a file in /proc/PID that begin with one of these words ("": all), but for `without`.
+ */
+static void add_lines(struct buf *out, pid_t pid, const char *file, const char *const *words,
+                      const char *without)
+{
+    static char text[SPAWN_LAB_TEXT];
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    (void)spawn_lab_read(fd, text);
+    (void)close(fd);
+    struct str rest = str_of(text), line;
+    while (str_split(&rest, '\n', &line))
+        for (size_t i = 0; words[i] != NULL; i++)
+            if (str_starts(line, str_of(words[i])) && !str_starts(line, str_of(without)))
+                buf_fmt(out, "%.*s\n", STR_FMT(line));
+}
+
+/* What the kernel says of its walls. Mounts without their numbers; the limit of CPU time may be two
+ * seconds more. */
+static void posture(struct buf *out, pid_t pid)
+{
+    static const char *const status[] = {"NoNewPrivs", "Seccomp", "Cap", "Groups", NULL};
+    static const char *const all[] = {"", NULL};
+    struct buf mounts;
+    struct str rest, line, part;
+    add_lines(out, pid, "status", status, "none");
+    add_lines(out, pid, "limits", all, "Max cpu time");
+    buf_init(&mounts, 65536);
+    add_lines(&mounts, pid, "mountinfo", all, "none");
+    for (rest = buf_str(&mounts); str_split(&rest, '\n', &line);)
+        for (size_t i = 0; str_split(&line, ' ', &part); i++)
+            if (i == 4 || i == 5)
+                buf_fmt(out, "%.*s\n", STR_FMT(part));
+    buf_release(&mounts);
+}
+
+static void test_same_walls(void **state)
+{
+    (void)state;
+    struct start_request r = shell("printf x >&3; read y <&3");
+    struct spawn_one cold, warm;
+    struct buf a, b;
+    if (getuid() != 0)
+        skip();
+    r.limits.cpu_ms = 5000;
+    start(&cold, &r);
+    keep(&r, 1);
+    until_ready(1);
+    r.key = STR("b");
+    start(&warm, &r);
+    assert_int_equal(first(&cold), 'x');
+    assert_int_equal(first(&warm), 'x');
+    buf_init(&a, SPAWN_LAB_TEXT);
+    buf_init(&b, SPAWN_LAB_TEXT);
+    posture(&a, cold.info.pid);
+    posture(&b, warm.info.pid);
+    assert_true(a.len > 1000);
+    if (!str_eq(buf_str(&a), buf_str(&b)))
+        fail_msg("cold:\n%.*s\nwarm:\n%.*s", STR_FMT(buf_str(&a)), STR_FMT(buf_str(&b)));
+    buf_release(&a);
+    buf_release(&b);
+    end(&cold);
+    end(&warm);
+    none_left();
+}
+
 /* With reeved's end of the channel everything dies that reeve-spawn started. */
 static void test_none_outlives(void **state)
 {
@@ -490,6 +558,6 @@ int main(void)
         cmocka_unit_test(test_bounds),          cmocka_unit_test(test_changed_script),
         cmocka_unit_test(test_changed_program), cmocka_unit_test(test_denied),
         cmocka_unit_test(test_killed),          cmocka_unit_test(test_user_ids),
-        cmocka_unit_test(test_none_outlives)};
+        cmocka_unit_test(test_same_walls),      cmocka_unit_test(test_none_outlives)};
     return cmocka_run_group_tests(tests, open_lab, close_lab);
 }
