@@ -18,8 +18,11 @@ int effect_new(struct run *r, const struct step_ask *q, struct step *s, struct e
     struct effect *e = calloc(1, sizeof(*e));
     if (!e)
         return err_sys(err, ENOMEM, "run %" PRId64, r->rec.id);
-    *e = (struct effect){
-        .r = r, .s = s, .kind = s ? s->rec.kind : q->kind, .asked_ms = reeved_now(r->rv)};
+    *e = (struct effect){.r = r,
+                         .s = s,
+                         .kind = s ? s->rec.kind : q->kind,
+                         .attempt = r->rec.attempt,
+                         .asked_ms = reeved_now(r->rv)};
     arena_init(&e->arena, RUN_MESSAGE_ARENA);
     e->key = arena_str(&e->arena, s ? s->rec.key : q->key);
     e->request = arena_str(&e->arena, s ? (struct str){s->request, s->request_len} : q->request);

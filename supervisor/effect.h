@@ -22,6 +22,7 @@ struct effect {
     size_t bytes;             /* of the request, as counted for the run */
     struct arena arena;       /* what follows */
     struct str key, request, id;
+    int attempt;              /* whose worker asked, while there is no step */
     const struct json *parsed;
     int64_t asked_ms;
     int64_t approval;         /* that allows it; 0: none was needed */

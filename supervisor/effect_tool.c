@@ -436,10 +436,12 @@ static void finish(struct effect *e, int rc, const struct err *err)
         effect_free(e);
 }
 
-/* The run may have ended, or its worker gone, while the server was starting. */
+/* The run may have ended, or its worker gone, while the server was starting. A worker that came
+ * after it asks by itself: with this, too, the call would be made twice. */
 static bool is_wanted(const struct effect *e)
 {
-    return !run_state_is_final(e->r->rec.state) && (e->s || e->r->wire);
+    return !run_state_is_final(e->r->rec.state) &&
+           (e->s || (e->r->wire && e->attempt == e->r->rec.attempt));
 }
 
 static void on_judge(void *arg, struct tool_server *ts, const struct err *why)

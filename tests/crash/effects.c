@@ -4,6 +4,8 @@
  *
  *     TOOL KEY ID
  *
+ * With a second FILE it takes its time: it says nothing before that one is there.
+ *
  * TOOL is what was asked for, KEY the idempotency key, ID the argument `id`. A line is the effect:
  * whoever reads the file knows what happened, whatever died.
  *
@@ -120,12 +122,15 @@ int main(int argc, char **argv)
     static char in[LINE_BYTES];
     size_t len = 0;
     struct buf out;
-    int fd = argc == 2 ? open(argv[1], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
+    int fd = argc == 2 || argc == 3 ? open(argv[1], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)
+                                    : -1;
     if (fd < 0) {
-        fprintf(stderr, "usage: effects FILE (which can be written)\n");
+        fprintf(stderr, "usage: effects FILE [FILE] (the first can be written)\n");
         return 2;
     }
     buf_init(&out, 1u << 20);
+    while (argc == 3 && access(argv[2], F_OK) != 0)
+        (void)usleep(5000);
     for (;;) {
         ssize_t n = read(0, in + len, sizeof(in) - len);
         if (n <= 0)

@@ -293,6 +293,8 @@ int main(int argc, char **argv)
             break;
         case 'l':
             k.list = fopen(optarg, "we");
+            if (k.list)
+                setlinebuf(k.list);
             break;
         default:
             return 2;
