@@ -22,8 +22,8 @@ int test_run_all(struct spawn *s, struct err *err) NODISCARD;
 /* From watch.c, for a child that is a test: a call was refused; it is gone. */
 void test_told(struct child *c, int call);
 void test_gone(struct child *c);
-/* 0, or -EPERM with what its test found. */
-int test_check(const struct spawn *s, enum seccomp_set set, struct err *err) NODISCARD;
+/* 0, or -EPERM with what its test found; -EAGAIN when it was lost and is made again. */
+int test_check(struct spawn *s, enum seccomp_set set, struct err *err) NODISCARD;
 void test_put_json(const struct spawn *s, struct jout *j); /* an array */
 
 #endif

@@ -239,6 +239,10 @@ static int receive(struct child *c, struct report *r, int *ret_fd)
     size_t count = 0;
     ssize_t n = fd_recv(c->start_fd, r, sizeof(*r), fds, &count, NULL);
 
+    /* It ended without having read its filter: the kernel tells that first, once, and only then
+     * what it wrote. */
+    if (n == -ECONNRESET)
+        n = fd_recv(c->start_fd, r, sizeof(*r), fds, &count, NULL);
     *ret_fd = count > 0 ? fds[0] : -1;
     for (size_t i = 1; i < count; i++)
         fd_close(&fds[i]);
