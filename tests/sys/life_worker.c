@@ -2,8 +2,8 @@
  * life_worker.c: a worker that does what its event says, for the scenarios of a run's life: on
  * worker/reeve.h, as any C program would be. event.data is {"do": [op...], "sequential"?: bool}:
  *
- *   {"call": METHOD, "params": {...}}   a request; its result, or {"error": code}, goes into the
- * run's result
+ *   {"call": METHOD, "params": {...}, "pad"?: BYTES}   a request, with arguments of so many bytes
+ * besides; its result, or {"error": code}, goes into the run's result
  *   {"all": [{"call"...}...]}           several at once
  *   {"step": KEY, "value": V}           a named step, its value in the result; done anew, it leaves
  * a line in /out/done
@@ -74,6 +74,18 @@ static int ask(struct life *l, const struct json *op, int64_t *ret_id, struct er
         jout_name_str(&o.j, params->object.members[i].name);
         jout_raw(&o.j, params->object.members[i].value.raw);
     }
+    int64_t size = 0;
+    if (json_i64_or(op, "pad", 0, &size, err) < 0)
+        return -EINVAL;
+    char *text = size > 0 ? malloc((size_t)size) : NULL;
+    if (text) {
+        memset(text, 'p', (size_t)size);
+        jout_name(&o.j, "arguments");
+        jout_object(&o.j);
+        jout_m_str(&o.j, "pad", (struct str){text, (size_t)size});
+        jout_object_end(&o.j);
+    }
+    free(text);
     return reeve_request_end(l->r, &o, ret_id, err);
 }
 
