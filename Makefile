@@ -239,7 +239,7 @@ $(BUILD)/tests/crash/mutant-$(1): $(BUILD)/mutant/$(1).c $(BUILD)/obj/$(main_ree
 endef
 $(foreach m,early answered again,$(eval $(call mutant_rules,$(m))))
 
-tests-build: all $(test_bins) $(fuzz_bins) $(tool_bins) $(crash_mutants) $(escape_inside)
+tests-build: all $(test_bins) $(fuzz_bins) $(tool_bins) $(crash_mutants) $(escape_inside) $(bench_inside)
 
 # Every kind of test, in one report that ends with `N passed, N failed, N skipped`.
 check: deps-test

@@ -2,8 +2,8 @@
  * bench_inside.c: what the benchmarks put on the other side of reeved, one static file:
  *
  *   bench-inside                a worker on worker/reeve.h; the event's data says what it does
- *   bench-inside tool           a tool server (MCP over stdio) that answers at once
- *   bench-inside model FD       a model server on a listening socket that answers at once
+ *   bench-inside tool [BYTES]   a tool server (MCP over stdio) that answers at once, with so much
+ * text bench-inside model FD       a model server on a listening socket that answers at once
  *   bench-inside echo           answers each line on standard input with a tool's result: the
  * loop's floor
  *
@@ -155,10 +155,30 @@ static int worker(void)
     "\"serverInfo\":{\"name\":\"stand-in\",\"version\":\"1\"},\"ttlMs\":0,\"cacheScope\":"   \
     "\"private\"}"
 
+/* Words that pack about as prose does, other ones each time; BYTES of them, for the storage of a
+ * run. */
+static const char *long_result(int64_t bytes)
+{
+    static char text[(1 << 20) + 200];
+    static uint32_t state = 7;
+    size_t n = (size_t)snprintf(text, sizeof(text), "{\"content\":[{\"type\":\"text\",\"text\":\"");
+    for (size_t from = n; (int64_t)(n - from) < bytes && n < sizeof(text) - 100;) {
+        static const char *const words[] = {"invoice", "vendor", "amount", "paid",
+                                            "of",      "the",    "order",  "due"};
+        state = state * 1664525u + 1013904223u;
+        n += (size_t)snprintf(text + n, sizeof(text) - n, (state >> 28) < 4 ? "%s %x " : "%s ",
+                              words[(state >> 12) % ARRAY_LEN(words)], (state >> 16) % 4096);
+    }
+    (void)snprintf(text + n, sizeof(text) - n, "\"}]}");
+    return text;
+}
+
+static int64_t result_bytes; /* of `tool BYTES` */
+
 static const char *result_of(struct str method)
 {
     if (str_is(method, "tools/call"))
-        return TOOL_RESULT;
+        return result_bytes > 0 ? long_result(result_bytes) : TOOL_RESULT;
     if (str_is(method, "tools/list"))
         return TOOLS;
     return str_is(method, "server/discover") ? DISCOVER : "{}";
@@ -305,12 +325,15 @@ int main(int argc, char **argv)
     int64_t fd = -1;
     if (argc < 2)
         return worker();
-    if (strcmp(argv[1], "tool") == 0)
+    if (strcmp(argv[1], "tool") == 0) {
+        if (argc > 2 && (num_i64(str_of(argv[2]), &result_bytes) < 0 || result_bytes > 1 << 19))
+            return 2;
         return lines(answer_line);
+    }
     if (strcmp(argv[1], "echo") == 0)
         return lines(echo_line);
     if (strcmp(argv[1], "model") == 0 && argc > 2 && num_i64(str_of(argv[2]), &fd) >= 0)
         return model((int)fd);
-    (void)fprintf(stderr, "usage: bench-inside [tool | echo | model FD]\n");
+    (void)fprintf(stderr, "usage: bench-inside [tool [BYTES] | echo | model FD]\n");
     return 2;
 }
