@@ -245,9 +245,10 @@ tests-build: all $(test_bins) $(fuzz_bins) $(tool_bins) $(crash_mutants) $(escap
 check: deps-test
 	@$(MAKE) --no-print-directory -j$$(nproc) FLAGS_PROBED= tests-build
 	@BUILD=$(BUILD) tests/run $(T)
-# Every system call that writes, of every process: long. CRASH_JOBS at a time.
+# Every system call that writes, of every process: half an hour. tests/crash/crash.sh says how to do it in parts.
 crash: tests-build
 	@REEVE_CRASH_FULL=1 BUILD=$(BUILD) tests/crash/crash.sh
+	@tests/crash/summary $${CRASH_DIR:-$(BUILD)/crash}
 check-pure: $(test_bins) $(fuzz_bins) $(BUILD)/json_check $(BUILD)/cedar_conform
 	@BUILD=$(BUILD) tests/run unit fault fuzz
 
@@ -272,7 +273,7 @@ clean:
 	rm -rf $(BUILD)
 
 help:
-	@sed -n '3,6p' Makefile; echo '  make check T="unit fuzz"   some kinds only   SAN=1 BUILD=.build/san   with sanitizers'; echo '  make crash       kill at every system call that writes, of every process (long; CRASH_STRIDE=9 for a part)'
+	@sed -n '3,6p' Makefile; echo '  make check T="unit fuzz"   some kinds only   SAN=1 BUILD=.build/san   with sanitizers'; echo '  make crash       kill at every system call that writes, of every process (half an hour; CRASH_STRIDE=9: a ninth)'
 
 -include $(shell find $(BUILD)/obj $(BUILD)/musl -name '*.d' 2>/dev/null)
 .PHONY: all deps deps-test extras tests-build check crash check-pure bench fuzz demo install clean help

@@ -74,7 +74,7 @@ if [ -z "${CRASH_RESUME:-}" ] || [ ! -s "$out.list" ]; then
     mkdir -p "$results"
     points | sed 's/ *$//' | shuf --random-source=<(yes) >"$out.list"
     cp "$dir/counts" "$out.counts"
-    : >"$out"
+    echo "build $(sha256sum <"$build/reeved" | cut -c 1-12)" >"$out"
 fi
 sed -nE 's/^(tried|none) //p' "$out" | sort | comm -13 - <(sort "$out.list") | shuf --random-source=<(yes) >"$dir/list"
 
