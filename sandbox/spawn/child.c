@@ -354,6 +354,7 @@ static void child_free(struct child *c)
     (void)cgroup_leaf_remove(&c->spawn->cgroups, &c->leaf);
     cgroup_leaf_close(&c->leaf);
     arena_release(&c->arena);
+    free(c->warm.layers);
     free(c);
 }
 

@@ -350,7 +350,6 @@ static int limit_cpu(struct spawn *s, struct child *c)
     c->warm.cpu_us = MAX(used_us, 0);
     if (*limit == PLAN_UNLIMITED)
         return 0;
-    *limit -= WARM_CPU_EXTRA_S;
     uint64_t used = ((uint64_t)c->warm.cpu_us + 999999) / 1000000, until = *limit + used;
     if (!s->warm.may_not_limit)
         rc = kernel_rlimit_of(c->pid, plan_limit_resource(PLAN_LIMIT_CPU), until, until);
@@ -421,6 +420,8 @@ void warm_ready(struct child *c)
         return;
     c->warm.is_idle = true;
     c->warm.pool->idle++;
+    if (c->plan.limits[PLAN_LIMIT_CPU] != PLAN_UNLIMITED) /* as its run will have it */
+        c->plan.limits[PLAN_LIMIT_CPU] -= WARM_CPU_EXTRA_S;
 }
 
 void warm_denied(struct child *c, const char *call)

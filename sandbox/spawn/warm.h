@@ -47,6 +47,7 @@ struct warm_one {
     struct warm_pool *pool; /* NULL: of none any more, it dies */
     bool is_idle;           /* to be given out */
     struct identity files;  /* what its program and files were when it began */
+    char *layers;           /* what its answer will say of its walls: JSON; owned; NULL: made then */
     int64_t born_us;
     int64_t cpu_us;         /* that it had used when it was given out */
 };

@@ -136,7 +136,45 @@ static int take_listener(struct child *c, int *fd, struct err *err)
  * ---------------------------------------------------------------------------------------------------
  */
 
-static void put_result(struct child *c, struct buf *out, struct err *err)
+static void put_layers(const struct child *c, struct jout *j)
+{
+    jout_array(j);
+    plan_put_layers(&c->plan, j);
+    /* It is good, or nothing would have been cloned. */
+    jout_fmt(j, "self-test: %zu forbidden acts refused behind the same walls, set \"%s\"",
+             selftest_count(c->plan.seccomp), seccomp_set_name(c->plan.seccomp));
+    jout_array_end(j);
+}
+
+/* For one that waits: while nobody waits for it. */
+static char *layers_text(const struct child *c)
+{
+    struct buf out;
+    struct jout j;
+
+    buf_init(&out, 65536);
+    jout_begin(&j, &out);
+    put_layers(c, &j);
+    if (jout_end(&j) == 0)
+        return buf_take(&out, NULL);
+    buf_release(&out);
+    return NULL;
+}
+
+/* The same, and how long it waited. */
+static void put_layers_of_warm(const struct child *c, struct jout *j)
+{
+    struct buf out;
+
+    buf_init(&out, 65536);
+    buf_put(&out, c->warm.layers, strlen(c->warm.layers) - 1); /* but for the closing bracket */
+    buf_fmt(&out, ",\"start: warm, waited %" PRId64 " ms behind these walls\"]",
+            (ev_mono_us(c->spawn->ev) - c->warm.born_us) / 1000);
+    jout_raw(j, buf_status(&out) == 0 ? buf_str(&out) : str_of(c->warm.layers));
+    buf_release(&out);
+}
+
+static void put_result(const struct child *c, struct buf *out, struct err *err)
 {
     struct jout j;
 
@@ -144,15 +182,10 @@ static void put_result(struct child *c, struct buf *out, struct err *err)
     jout_object(&j);
     jout_m_i64(&j, "pid", c->pid);
     jout_name(&j, "layers");
-    jout_array(&j);
-    plan_put_layers(&c->plan, &j);
-    /* It is good, or nothing would have been cloned. */
-    jout_fmt(&j, "self-test: %zu forbidden acts refused behind the same walls, set \"%s\"",
-             selftest_count(c->plan.seccomp), seccomp_set_name(c->plan.seccomp));
-    if (c->warm.born_us != 0)
-        jout_fmt(&j, "start: warm, waited %" PRId64 " ms behind these walls",
-                 (ev_mono_us(c->spawn->ev) - c->warm.born_us) / 1000);
-    jout_array_end(&j);
+    if (c->warm.layers != NULL)
+        put_layers_of_warm(c, &j);
+    else
+        put_layers(c, &j);
     jout_object_end(&j);
     int rc = jout_end(&j);
     if (rc < 0)
@@ -203,6 +236,7 @@ void watch_running(struct child *c)
         c->state = CHILD_RUNNING;
         ev_timer_stop(c->timer);
         warm_ready(c);
+        c->warm.layers = layers_text(c);
         return;
     }
     c->is_ready = true;
