@@ -296,9 +296,12 @@ static int clone_child(struct child *c, struct making *m, int *ret_pidfd, struct
 
 void child_give_back(struct child *c)
 {
-    /* It got as far as its filter, or the loopback in it may not be up. */
-    spares_give(&c->spawn->nets, &c->net, c->listener >= 0);
-    spares_give(&c->spawn->ipcs, &c->ipc, c->listener >= 0);
+    /* It got as far as its filter, or the loopback in it may not be up; and that let nothing
+     * through. */
+    bool is_good = c->listener >= 0 && !c->spawn->learn;
+
+    spares_give(&c->spawn->nets, &c->net, is_good);
+    spares_give(&c->spawn->ipcs, &c->ipc, is_good);
 }
 
 static int make_group(struct child *c, struct err *err)
