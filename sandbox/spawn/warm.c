@@ -459,10 +459,13 @@ void warm_put_members(const struct spawn *s, struct jout *j)
 {
     unsigned ready = 0;
 
+    for (const struct warm_pool *p = s->warm.pools; p != NULL; p = p->next)
+        ready += p->idle;
+    jout_m_i64(j, "wanted", s->warm.want);
+    jout_m_i64(j, "ready", ready);
     jout_name(j, "pools");
     jout_array(j);
     for (const struct warm_pool *p = s->warm.pools; p != NULL; p = p->next) {
-        ready += p->idle;
         jout_object(j);
         jout_m_cstr(j, "profile", start_profile_name(p->request.profile));
         jout_m_str(j, "program", p->request.program);
@@ -472,6 +475,4 @@ void warm_put_members(const struct spawn *s, struct jout *j)
         jout_object_end(j);
     }
     jout_array_end(j);
-    jout_m_i64(j, "wanted", s->warm.want);
-    jout_m_i64(j, "ready", ready);
 }

@@ -4,7 +4,7 @@
 # INV-01 INV-02 INV-11
 . "$(dirname "$0")/lib.bash"
 [ -x "$build/tests/sys/warm_worker" ] || skip_all "tests/sys/warm_worker is not built"
-plan 28
+plan 29
 rm -f "$dir"/policy/*
 put() { cp "$build/tests/sys/warm_worker" "$dir/w.new" && printf '%s' "${1:-}" >>"$dir/w.new" && chmod 755 "$dir/w.new" && mv "$dir/w.new" "$dir/worker"; }
 put
@@ -81,6 +81,7 @@ ok "and all that it started is gone with it" await "its children's end" gone $in
 await "the log" grep -q 'warm worker.*denied system call ptrace' "$dir/reeved.log"
 like "one that was denied a call while it waited is logged by name" "$(grep -c 'warm worker.*denied system call ptrace, before it had a run: ended' "$dir/reeved.log")" '^[1-9]'
 await "the pause" grep -q "none are made for a minute" "$dir/reeved.log"
+is "the operator sees which" "$("$reeve" doctor --json | jq -c '[.daemon.warm.pools[] | select(.paused)] | length')" 1
 is "those that always are are not tried for ever" "$(grep -c 'denied system call ptrace' "$dir/reeved.log")" 5
 ok "and only those" count_is good first 2
 d=$(go denied)
