@@ -76,7 +76,7 @@ int warm_begin(struct child *c, const struct start_request *r, struct err *err)
 static void count_lost(struct spawn *s, struct warm_pool *p)
 {
     (void)ev_timer_set(s->warm.refill, REFILL_MS);
-    if (++p->lost < WARM_LOST_MAX)
+    if (++p->lost < WARM_LOST_MAX || p->paused_us != 0)
         return;
     p->paused_us = ev_mono_us(s->ev);
     log_warn(&s->log,
