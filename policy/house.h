@@ -92,12 +92,14 @@ struct workflow_limits {
     int64_t depth;         /* of children's children; default 3 */
     int64_t result_bytes;  /* default 1 MiB */
     int64_t message_bytes; /* of one message from the worker; default 4 MiB */
+    int64_t storage_bytes; /* that a run may take on disk; default 1 GiB */
     int64_t output_bytes;  /* that a worker may write to standard error in one attempt; default 16 MiB */
     struct house_resources worker;
 };
 
 struct workflow_retry {
     int64_t initial_ms, max_ms; /* default 1 s, 5 min */
+    int64_t within_ms; /* since the first of the failures in a row; default 7 d */
     int64_t factor_milli;       /* default 2000 */
 };
 
@@ -131,6 +133,7 @@ struct workflow {
     const struct workflow_counter *counters;
     size_t counter_count;
     int64_t retention_ms; /* of ended runs; default 30 d */
+    int64_t retention_bytes; /* what its runs may take on disk before the oldest ended ones go; 0: no limit */
     int64_t concurrency;  /* runs at a time; default 16 */
     int64_t priority;     /* 0 to 9, higher first; default 5 */
     struct str key;       /* "event.data.customer": runs with the same value there go in order; empty: none */
@@ -206,6 +209,7 @@ struct tenant {
     struct house_pairs attrs;
     struct house_budget day, month;
     int64_t concurrency, queue; /* as of a workflow, over all of the tenant's; 0: no limit */
+    int64_t storage_bytes;      /* that its runs may take on disk; 0: no limit */
 };
 
 struct team {

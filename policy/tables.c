@@ -203,6 +203,7 @@ static const struct bind_row limit_rows[] = {
     ROW("result", BIND_SIZE, struct workflow_limits, result_bytes, RANGE(MIB, KIB, 16 * MIB)),
     ROW("message", BIND_SIZE, struct workflow_limits, message_bytes,
         RANGE(4 * MIB, 64 * KIB, 16 * MIB)),
+    ROW("storage", BIND_SIZE, struct workflow_limits, storage_bytes, RANGE(GIB, 64 * KIB, 1024 * GIB)),
     ROW("output", BIND_SIZE, struct workflow_limits, output_bytes, RANGE(16 * MIB, KIB, GIB)),
     RESOURCE_ROWS(struct workflow_limits, worker),
 };
@@ -213,6 +214,7 @@ static void finish_retry(struct bind *b, const struct yaml *node, void *object);
 static const struct bind_row retry_rows[] = {
     ROW("initial", BIND_DURATION, struct workflow_retry, initial_ms, RANGE(SECOND, 10, DAY)),
     ROW("max", BIND_DURATION, struct workflow_retry, max_ms, RANGE(5 * MINUTE, 10, 30 * DAY)),
+    ROW("within", BIND_DURATION, struct workflow_retry, within_ms, RANGE(7 * DAY, SECOND, 366 * DAY)),
     ROW("factor", BIND_FIXED, struct workflow_retry, factor_milli, .places = 3,
         RANGE(2000, 1000, 10000)),
 };
@@ -256,6 +258,7 @@ static const struct bind_row workflow_rows[] = {
         .max = 32, ITEMS(struct workflow, counter_count, counter_table)),
     ROW("retention", BIND_DURATION, struct workflow, retention_ms,
         RANGE(30 * DAY, HOUR, 3660 * DAY)),
+    ROW("retention_size", BIND_SIZE, struct workflow, retention_bytes, RANGE(0, MIB, 1024 * GIB)),
     ROW("concurrency", BIND_INT, struct workflow, concurrency, RANGE(16, 1, 10000)),
     ROW("priority", BIND_INT, struct workflow, priority, RANGE(5, 0, 9)),
     ROW("key", BIND_LINE, struct workflow, key, .max = 200),
@@ -371,6 +374,7 @@ static const struct bind_row tenant_rows[] = {
     {.key = "budget", .type = BIND_TABLE, .offset = 0, .table = &tenant_budget_table},
     ROW("concurrency", BIND_INT, struct tenant, concurrency, RANGE(0, 1, 10000)),
     ROW("queue", BIND_INT, struct tenant, queue, RANGE(0, 1, 10000000)),
+    ROW("storage", BIND_SIZE, struct tenant, storage_bytes, RANGE(0, MIB, 1024 * GIB)),
 };
 const struct bind_table tables_tenant = BIND_TABLE_OF("a tenant", tenant_rows, struct tenant, NULL);
 

@@ -10,6 +10,7 @@
 
 #include "supervisor/asking.h"
 #include "supervisor/offers.h"
+#include "supervisor/queue.h"
 #include "supervisor/travel.h"
 #include "supervisor/waits.h"
 #include "supervisor/worker.h"
@@ -406,6 +407,12 @@ void broker_message(struct run *r, const struct wire_message *m)
         return;
     }
     err = ERR_INIT;
+    char over[200];
+    run_count_bytes(r);
+    if (state == BEGUN && !str_is(m->method, "run/end") && queue_is_over(r, over, sizeof(over))) {
+        run_must_event(r, LIFE_REFUSED, over);
+        return;
+    }
     int rc = rule->handler(r, r->wire, m, &err);
     if (rc >= 0)
         return;

@@ -3,6 +3,7 @@
  */
 #include "supervisor/effect.h"
 
+#include "supervisor/backoff.h"
 #define BACK_OFF_MIN_MS 200
 #define BACK_OFF_MAX_MS 20000
 
@@ -129,8 +130,7 @@ bool effect_again(struct effect *e, int64_t at_least_ms, ev_timer_fn *fn)
     if (c->random(c->arg, &random, sizeof(random)) < 0)
         random = 0;
     int64_t cap = MIN((int64_t)BACK_OFF_MIN_MS << (e->s->rec.tries - 1), BACK_OFF_MAX_MS);
-    int64_t pause =
-        cap / 2 + random % (uint32_t)(cap / 2 + 1); /* full jitter, but for its lower half */
+    int64_t pause = backoff_ms(cap, cap, 1000, 1, random);
     return ev_timer_set(e->again, MAX(pause, at_least_ms)) >= 0;
 }
 

@@ -110,6 +110,10 @@ int reeved_load(struct reeved *rv, const char *dir, struct diags *diags, struct 
     helpers_reconfigure(rv);
     ready_set(rv);
     runs_schedule(rv); /* limits may be wider now */
+    if (rv->queue && (e = queue_count_bytes(rv, err)) < 0)
+        return e;
+    if (rv->housekeeping)
+        ev_timer_set(rv->housekeeping, 0); /* or narrower */
     return 0;
 }
 
@@ -188,6 +192,7 @@ static void on_housekeeping(void *arg, struct ev_timer *t)
 {
     struct reeved *rv = arg;
     struct err err = ERR_INIT;
+    int all = 0;
     for (size_t i = 0; i < rv->house->workflow_count; i++) {
         const struct workflow *w = &rv->house->workflows[i];
         int gone = store_retention(rv->store, w->name, reeved_now(rv) - w->retention_ms, 200, &err);
@@ -195,9 +200,20 @@ static void on_housekeeping(void *arg, struct ev_timer *t)
             reeved_fatal(rv, &err);
             return;
         }
-        if (gone)
-            log_info(&rv->log, "retention: %d runs of %.*s went", gone, STR_FMT(w->name));
+        int more = w->retention_bytes
+                       ? store_retention_size(rv->store, w->name, w->retention_bytes, 200, &err)
+                       : 0;
+        if (more < 0) {
+            reeved_fatal(rv, &err);
+            return;
+        }
+        if (gone + more)
+            log_info(&rv->log, "retention: %d runs of %.*s went for their age, %d for their size", gone,
+                     STR_FMT(w->name), more);
+        all += gone + more;
     }
+    if (all && queue_count_bytes(rv, &err) < 0)
+        reeved_fatal(rv, &err);
     if (store_retention_replays(rv->store, reeved_now(rv) - TRAVEL_REPLAY_KEEP_MS, 200, &err) < 0)
         reeved_fatal(rv, &err);
     ev_timer_set(t, HOUSEKEEPING_MS);

@@ -7,13 +7,14 @@
 #include "supervisor/switches.h"
 
 #define AFTER_DEFAULT_MS 1000
+#define AFTER_FULL_MS    60000
 
 /* ---- lines -------------------------------------------------------------------------------------
  */
 
 struct tenant_count {
     char *name;
-    int64_t live, fresh;
+    int64_t live, fresh, bytes;
     uint64_t turn;
 };
 
@@ -90,13 +91,59 @@ static int on_queue(void *arg, const struct store_queue *row)
     return 0;
 }
 
+static int on_bytes(void *arg, struct str tenant, int64_t bytes)
+{
+    struct reeved *rv = arg;
+    ssize_t t = tenant_of(rv->queue, tenant);
+    if (t >= 0)
+        rv->queue->tenants[t].bytes = bytes;
+    return t < 0 ? (int)t : 0;
+}
+
+int queue_count_bytes(struct reeved *rv, struct err *err)
+{
+    bool wanted = false; /* it reads every run's row */
+    for (size_t i = 0; i < rv->house->tenant_count; i++)
+        wanted = wanted || rv->house->tenants[i].storage_bytes;
+    for (size_t i = 0; i < rv->queue->tenant_count; i++)
+        rv->queue->tenants[i].bytes = 0;
+    return !wanted ? 0 : store_bytes_by_tenant(rv->store, on_bytes, rv, err);
+}
+
 int queue_open(struct reeved *rv, struct err *err)
 {
     rv->queue = calloc(1, sizeof(*rv->queue));
     int e = rv->queue ? store_queues(rv->store, on_queue, rv, err) : -ENOMEM;
+    if (e >= 0)
+        e = queue_count_bytes(rv, err);
     if (e == -ENOMEM)
         err_sys(err, ENOMEM, "read the queues");
     return e;
+}
+
+void queue_grew(struct run *r, int64_t bytes)
+{
+    ssize_t t = bytes ? tenant_of(r->rv->queue, r->rec.tenant) : -ENOMEM;
+    if (t >= 0)
+        r->rv->queue->tenants[t].bytes += bytes;
+}
+
+bool queue_is_over(const struct run *r, char *text, size_t size)
+{
+    const struct tenant *t = house_tenant(r->rv->house, r->rec.tenant);
+    int64_t may = r->version->workflow.limits.storage_bytes;
+    if (r->rec.bytes > may) {
+        snprintf(text, size,
+                 "the run takes %" PRId64 " bytes on disk, over limits.storage (%" PRId64 ")",
+                 r->rec.bytes, may);
+        return true;
+    }
+    ssize_t i = t && t->storage_bytes ? tenant_of(r->rv->queue, r->rec.tenant) : -ENOENT;
+    if (i < 0 || r->rv->queue->tenants[i].bytes <= t->storage_bytes)
+        return false;
+    snprintf(text, size, "the storage of tenant %.*s is full (%" PRId64 " of %" PRId64 " bytes)",
+             STR_FMT(r->rec.tenant), r->rv->queue->tenants[i].bytes, t->storage_bytes);
+    return true;
 }
 
 /* ---- what changes them -------------------------------------------------------------------------
@@ -121,6 +168,14 @@ int queue_has_room(const struct reeved *rv, const struct workflow *w, int64_t *r
         return err_set(err, EAGAIN,
                        "the queue of tenant %.*s is full (%" PRId64 " runs wait): try again later",
                        STR_FMT(w->tenant), of_tenant);
+    int64_t bytes = rv->queue->tenants[l->tenant].bytes;
+    if (t && t->storage_bytes && bytes >= t->storage_bytes) {
+        *ret_after_ms = AFTER_FULL_MS;
+        return err_set(err, EAGAIN,
+                       "the storage of tenant %.*s is full (%" PRId64 " of %" PRId64
+                       " bytes): try again later",
+                       STR_FMT(w->tenant), bytes, t->storage_bytes);
+    }
     return 0;
 }
 
@@ -157,6 +212,7 @@ void queue_added(struct reeved *rv, const struct store_run *run)
         return;
     }
     count_new(rv, l, queue_is_new(run));
+    rv->queue->tenants[l->tenant].bytes += run->bytes;
     l->some = l->some || !run->lane_wait;
 }
 

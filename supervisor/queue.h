@@ -24,6 +24,12 @@ int queue_take_lane(struct reeved *rv, const struct workflow *w, struct store_ru
 void queue_added(struct reeved *rv, const struct store_run *run);
 /* Is it one that `queue` bounds: queued and never started? */
 bool queue_is_new(const struct store_run *run);
+/* It has written so many bytes more. */
+void queue_grew(struct run *r, int64_t bytes);
+/* Runs have gone: what tenants have on disk is summed anew. */
+int queue_count_bytes(struct reeved *rv, struct err *err) NODISCARD;
+/* Why the run may write no more: "limits.storage ..." or "storage of tenant ...", in text. */
+bool queue_is_over(const struct run *r, char *text, size_t size);
 /* A run's state was changed and saved. */
 int queue_moved(struct run *r, bool was_new, enum run_state before, struct err *err) NODISCARD;
 /* It has a worker now, or no more. */

@@ -6,6 +6,7 @@
 #include "supervisor/runs.h"
 
 #include "supervisor/audit.h"
+#include "supervisor/backoff.h"
 #include "supervisor/broker.h"
 #include "supervisor/effect.h"
 #include "supervisor/queue.h"
@@ -168,6 +169,13 @@ static void forget_touched(struct run *r)
     r->touched = false;
 }
 
+void run_count_bytes(struct run *r)
+{
+    int64_t more = store_run_taken(r->rv->store, r->rec.id);
+    r->rec.bytes += more;
+    queue_grew(r, more);
+}
+
 int run_save(struct run *r, struct err *err)
 {
     reeved_changed(r->rv, r->rec.id);
@@ -175,6 +183,7 @@ int run_save(struct run *r, struct err *err)
     write_walls(r);
     r->begun_unsaved = r->steps_unsaved = false;
     int e = journal_write_out(&r->journal, err);
+    run_count_bytes(r);
     return e < 0 ? e : store_run_update(r->rv->store, &r->rec, err);
 }
 
@@ -205,6 +214,7 @@ int runs_write_touched(struct reeved *rv, struct err *err)
         r->touched = false;
         write_walls(r);
         e = journal_write_out(&r->journal, err);
+        run_count_bytes(r);
         if (e >= 0)
             e = r->begun_unsaved ? store_run_update(rv->store, &r->rec, err)
                                  : store_run_progress(rv->store, &r->rec, err);
@@ -379,20 +389,25 @@ void run_wake(struct reeved *rv, int64_t id, const char *why)
     run_put(r);
 }
 
-/* Full jitter: anything from half the back-off up to it, so that runs that failed together do not
- * return together. */
 static int64_t back_off_ms(const struct run *r)
 {
     const struct workflow_retry *p = &r->version->workflow.retry;
-    double d = (double)p->initial_ms;
-    for (int i = 1; i < r->rec.failures && d < (double)p->max_ms; i++)
-        d = d * (double)p->factor_milli / 1000;
-    int64_t cap = d > (double)p->max_ms ? p->max_ms : (int64_t)d;
     uint32_t random = 0;
     const struct clock *c = ev_clock(r->rv->ev);
     if (c->random(c->arg, &random, sizeof(random)) < 0)
         random = UINT32_MAX;
-    return cap / 2 + (int64_t)((double)(cap - cap / 2) * random / UINT32_MAX);
+    return backoff_ms(p->initial_ms, p->max_ms, p->factor_milli, r->rec.failures, random);
+}
+
+/* Tried often enough, or long enough: why not again, or NULL. A clock that was set back counts from then. */
+static const char *gives_up(struct run *r)
+{
+    int64_t now = reeved_now(r->rv);
+    if (r->rec.failures <= 1 || !r->rec.failing_ms || r->rec.failing_ms > now)
+        r->rec.failing_ms = now;
+    if (r->rec.failures >= r->version->workflow.limits.attempts)
+        return "";
+    return now - r->rec.failing_ms >= r->version->workflow.retry.within_ms ? " (retry.within)" : NULL;
 }
 
 void run_attempt_failed(struct run *r, enum life_event kind, const char *reason)
@@ -401,10 +416,11 @@ void run_attempt_failed(struct run *r, enum life_event kind, const char *reason)
         r->rec.failures = 0; /* it came further than the one before */
     r->rec.failures++;
     char text[ERR_TEXT_MAX + 64];
+    const char *why = gives_up(r);
     /* A replay is to say what it saw, not to try again. */
-    if (r->rec.mode == RUN_REPLAY || r->rec.failures >= r->version->workflow.limits.attempts) {
-        snprintf(text, sizeof(text), "gave up after %d failed attempts: %s", r->rec.failures,
-                 reason);
+    if (r->rec.mode == RUN_REPLAY || why) {
+        snprintf(text, sizeof(text), "gave up after %d failed attempts%s: %s", r->rec.failures,
+                 why ? why : "", reason);
         run_must_event(r, LIFE_EXHAUSTED, text);
         return;
     }

@@ -89,6 +89,8 @@ void run_touch(struct run *r);
 void run_touch_later(struct run *r);
 /* Writes what run_touch left, of all runs. */
 int runs_write_touched(struct reeved *rv, struct err *err) NODISCARD;
+/* Brings rec.bytes up to date with what was written for the run. */
+void run_count_bytes(struct run *r);
 /* The journal, loaded when needed. */
 int run_journal(struct run *r, struct err *err) NODISCARD;
 /* Ends the run with a result (JSON text) or none. */

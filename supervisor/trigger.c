@@ -127,6 +127,7 @@ static int add_run(struct reeved *rv, const struct trigger *t, const struct work
     order_lane(t->event, w->key, &lane);
     run.lane = buf_str(&lane);
     run.version = *release_digest(rv, w);
+    run.bytes = store_run_taken(rv->store, 0); /* its event, and why it may start */
     int e = new_trace_id(rv, run.trace_id, err);
     if (e >= 0)
         e = queue_take_lane(rv, w, &run, err);

@@ -11,9 +11,11 @@ int store_decision_add(struct store *s, const struct store_decision *row, int64_
         return r;
     struct query query = query_on(&s->db, SQL_DECISION_ADD), *q = &query;
     DECISION_COLUMNS(COLUMN_PUT)
+    size_t facts = s->db.packed_len;
     r = query_run(q, err);
     if (r < 0)
         return r;
+    run_claims(s, row->run, 2 * ROW_TAKES + facts);
     *ret_id = sqlite3_last_insert_rowid(s->db.handle);
     return 0;
 }

@@ -158,6 +158,7 @@ int store_log_add(struct store *s, int64_t run, int64_t at_ms, struct str level,
         text.len =
             MAX(utf8_valid_prefix(text), (size_t)LOG_TEXT_MAX - 3); /* not inside of a character */
     }
+    run_claims(s, run, ROW_TAKES / 2 + text.len);
     q = query_on(&s->db, SQL_LOG_ADD);
     query_put_i64(&q, last + 1);
     query_put_i64(&q, at_ms);

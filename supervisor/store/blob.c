@@ -32,6 +32,7 @@ static int blob_add(struct store *s, struct str text, const struct digest *d, bo
     query_put_i64(&q, (int64_t)text.len);
     query_put_i64(&q, pinned);
     query_put_packed(&q, text);
+    s->unclaimed += (int64_t)s->db.packed_len + ROW_TAKES;
     r = query_run(&q, err);
     *ret = sqlite3_last_insert_rowid(s->db.handle);
     return MIN(r, 0);

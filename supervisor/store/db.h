@@ -33,6 +33,7 @@ struct db {
     struct ZSTD_CCtx_s *pack;
     struct ZSTD_DCtx_s *unpack;
     struct buf packed; /* the one text that a statement has bound packed */
+    size_t packed_len; /* how long it is as bound */
 };
 
 enum db_mode { DB_WRITE, DB_READ };

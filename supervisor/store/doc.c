@@ -83,6 +83,7 @@ static int node_add(struct store *s, int64_t parent, size_t depth, const struct 
     query_put_i64(&q, (int64_t)depth);
     query_put_digest(&q, *d);
     query_put_piece(&q, &piece);
+    s->unclaimed += ROW_TAKES + (piece.blob ? 0 : (int64_t)item.len);
     r = query_run(&q, err);
     *ret = sqlite3_last_insert_rowid(s->db.handle);
     return MIN(r, 0);
@@ -162,6 +163,8 @@ static int doc_add(struct store *s, const struct piece *head, int64_t node,
     int r = query_run(&q, err);
     if (r < 0)
         return r;
+    s->unclaimed += ROW_TAKES + (head->blob ? 0 : (int64_t)head->text.len) +
+                    (node == 0 || tail->blob ? 0 : (int64_t)tail->text.len);
     *ret_doc = ++s->last_doc;
     fresh_add(s, *ret_doc);
     return 0;

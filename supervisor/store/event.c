@@ -33,6 +33,7 @@ int store_event_add(struct store *s, const struct store_event *row, int64_t *ret
         return r;
     struct query query = query_on(&s->db, SQL_EVENT_ADD), *q = &query;
     EVENT_COLUMNS(COLUMN_PUT)
+    s->unclaimed = (int64_t)s->db.packed_len + 2 * ROW_TAKES; /* for the run that it starts */
     r = query_run(q, err);
     if (r < 0)
         return r;

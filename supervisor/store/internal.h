@@ -18,6 +18,13 @@ struct recent_step {
     int64_t pos, id, outcome_doc;
 };
 
+#define TAKEN_MAX 256
+#define ROW_TAKES 120 /* bytes of a row, its place in indexes included, beside its texts */
+
+struct taken { /* see store_run_taken */
+    int64_t run, bytes;
+};
+
 struct store {
     struct db db;
     char *dir, *file;
@@ -33,6 +40,9 @@ struct store {
     bool audit_known;
     int64_t audit_id;
     struct digest audit_head;
+    int64_t unclaimed; /* bytes that were written, and no row has said for which run */
+    struct taken taken[TAKEN_MAX];
+    size_t taken_next;
     struct arena parse; /* of store_doc_put */
     struct buf text;
 };
@@ -45,6 +55,9 @@ int store_change(struct store *s, struct err *err) NODISCARD;
 #define RUN_ID_MAX   (((int64_t)1 << 42) - 1)
 #define ROW_ID(run, seq) (((run) << RUN_SEQ_BITS) | (seq)) /* of a step, of a log line */
 int store_row_id(int64_t run, int64_t seq, int64_t *ret, struct err *err) NODISCARD; /* -EINVAL, -E2BIG */
+
+/* run.c: what was written since the last claim was for this run. */
+void run_claims(struct store *s, int64_t run, size_t more);
 
 /* blob.c: a text in a column that may also hold a blob's id. */
 struct piece {

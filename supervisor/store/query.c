@@ -130,10 +130,16 @@ void query_put_packed(struct query *q, struct str s)
 {
     if (s.len > DB_TEXT_MAX)
         q->failed = -E2BIG;
-    else if (pack_text(&q->db->pack, s, &q->db->packed))
+    q->db->packed_len = s.len;
+    if (q->failed)
+        return;
+    if (pack_text(&q->db->pack, s, &q->db->packed)) {
+        q->db->packed_len = q->db->packed.len;
         query_put_bytes(q, buf_str(&q->db->packed));
-    else
+    } else {
         query_put_str(q, s);
+    }
+
 }
 
 int64_t query_i64(struct query *q)

@@ -121,6 +121,41 @@ int store_retention_replays(struct store *s, int64_t before_ms, int limit, struc
     return r < 0 ? r : n;
 }
 
+/* Ids of the oldest, as many as have to go; how many. */
+static int too_much(struct store *s, struct str workflow, int64_t max_bytes, int limit,
+                    int64_t runs[RUNS_MAX], struct err *err)
+{
+    struct query q = query_on(&s->db, SQL_BYTES_OF_WORKFLOW);
+    query_put_str(&q, workflow);
+    int n = 0, r = query_step(&q, err);
+    int64_t taken = r > 0 ? query_i64(&q) : 0;
+    query_end(&q);
+    if (r < 0 || taken <= max_bytes)
+        return MIN(r, 0);
+    q = query_on(&s->db, SQL_RETENTION_OLDEST);
+    query_put_str(&q, workflow);
+    query_put_i64(&q, MIN(MAX(limit, 0), RUNS_MAX));
+    while (taken > max_bytes && (r = query_step(&q, err)) > 0) {
+        runs[n++] = query_i64(&q);
+        taken -= query_i64(&q);
+    }
+    query_end(&q);
+    return r < 0 ? r : n;
+}
+
+int store_retention_size(struct store *s, struct str workflow, int64_t max_bytes, int limit,
+                         struct err *err)
+{
+    int64_t runs[RUNS_MAX];
+    int r = store_change(s, err);
+    int n = r < 0 ? r : too_much(s, workflow, max_bytes, limit, runs, err);
+    for (int i = 0; i < n && r >= 0; i++)
+        r = drop_run(s, runs[i], err);
+    if (n > 0 && r >= 0)
+        r = db_run(&s->db, VACUUM_PAGES, err);
+    return n < 0 ? n : r < 0 ? r : n;
+}
+
 int store_retention(struct store *s, struct str workflow, int64_t before_ms, int limit,
                     struct err *err)
 {

@@ -3,6 +3,51 @@
  */
 #include "supervisor/store/internal.h"
 
+void run_claims(struct store *s, int64_t run, size_t more)
+{
+    int64_t bytes = s->unclaimed + (int64_t)more;
+    size_t i = 0;
+    s->unclaimed = run > 0 ? 0 : bytes;
+    if (run <= 0)
+        return;
+    while (i < TAKEN_MAX && s->taken[i].run != run)
+        i++;
+    if (i == TAKEN_MAX) { /* in the place of the one that was asked for least lately: a run that has ended */
+        i = s->taken_next++ % TAKEN_MAX;
+        s->taken[i] = (struct taken){.run = run};
+    }
+    s->taken[i].bytes += bytes;
+}
+
+int64_t store_run_taken(struct store *s, int64_t run)
+{
+    int64_t bytes = s->unclaimed;
+    s->unclaimed = 0;
+    if (run == 0)
+        return bytes + 2 * ROW_TAKES;
+    for (size_t i = 0; i < TAKEN_MAX; i++)
+        if (s->taken[i].run == run) {
+            bytes += s->taken[i].bytes;
+            s->taken[i].bytes = 0;
+        }
+    return bytes;
+}
+
+int store_bytes_by_tenant(struct store *s, store_bytes_fn *fn, void *arg, struct err *err)
+{
+    struct arena a;
+    struct query q = query_on(&s->db, SQL_BYTES_OF_TENANTS);
+    int r, e = 0;
+    arena_init(&a, 1u << 20);
+    while (e >= 0 && (r = query_step(&q, err)) > 0) {
+        struct str tenant = query_str(&q, &a);
+        e = fn(arg, tenant, query_i64(&q));
+    }
+    query_end(&q);
+    arena_release(&a);
+    return e < 0 ? e : r;
+}
+
 int store_run_add(struct store *s, const struct store_run *row, int64_t *ret_id, struct err *err)
 {
     int r = store_change(s, err);
@@ -81,6 +126,7 @@ int store_run_progress(struct store *s, const struct store_run *row, struct err 
     query_put_i64(&q, row->input_tokens);
     query_put_i64(&q, row->output_tokens);
     query_put_i64(&q, row->cost_micro);
+    query_put_i64(&q, row->bytes);
     query_put_i64(&q, row->id);
     r = query_run(&q, err);
     return r == 0 ? err_set(err, ENOENT, "no run %" PRId64, row->id) : MIN(r, 0);

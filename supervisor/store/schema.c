@@ -176,12 +176,18 @@ static const char schema_5[] =
     "ALTER TABLE step ADD COLUMN request_text TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE step ADD COLUMN outcome_text TEXT NOT NULL DEFAULT '';";
 
+/* What a run takes on disk, about; and since when its attempts fail. */
+static const char schema_6[] =
+    "ALTER TABLE run ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE run ADD COLUMN failing_ms INTEGER NOT NULL DEFAULT 0;";
+
 const struct schema_step schema_steps[] = {
     {1, "the first schema", schema_1},
     {2, "queues, switches, versions", schema_2},
     {3, "forks and replays", schema_3},
     {4, "event waits by what they wait for", schema_4},
     {5, "short texts of steps in their rows", schema_5},
+    {6, "what runs take, and how long they fail", schema_6},
 };
 const size_t schema_step_count = ARRAY_LEN(schema_steps);
 

@@ -29,6 +29,7 @@ int store_step_add(struct store *s, const struct store_step *row, struct err *er
     r = query_run(q, err);
     if (r < 0)
         return r;
+    run_claims(s, row->run, 2 * ROW_TAKES + row->request_text.len + row->outcome_text.len + row->info.len);
     *recent_of(s, id) =
         (struct recent_step){id, sqlite3_last_insert_rowid(s->db.handle), row->outcome_doc};
     return 0;
@@ -76,6 +77,7 @@ int store_step_update(struct store *s, const struct store_step *row, struct err 
         return err_set(err, ENOENT, "run %" PRId64 ": no step %" PRId64, row->run, row->seq);
     if (r < 0)
         return r;
+    run_claims(s, row->run, 0);
     at.outcome_doc = row->outcome_doc;
     *recent_of(s, at.pos) = at;
     return 0;

@@ -154,12 +154,21 @@ struct store_run {
     int64_t created_ms, started_ms, ended_ms; /* 0: not yet */
     /* what it has used */
     int64_t steps, tool_calls, model_calls, input_tokens, output_tokens, cost_micro;
+    int64_t bytes;          /* on disk, about: its steps, texts, decisions, log; see store_run_taken */
+    int64_t failing_ms;     /* since when its attempts have failed without getting further; 0: they do not */
 };
+/* What was written for the run since this was asked last: texts as they are kept (packed, shared ones once), rows
+ * with a flat rate. To be added to `bytes`. run 0: since the last event was added, for a run that is about to be.
+ * What no row has named a run for yet counts for the one that is asked about. */
+int64_t store_run_taken(struct store *s, int64_t run);
+/* The sum of `bytes` by tenant. */
+typedef int store_bytes_fn(void *arg, struct str tenant, int64_t bytes);
+int store_bytes_by_tenant(struct store *s, store_bytes_fn *fn, void *arg, struct err *err);
 int store_run_add(struct store *s, const struct store_run *r, int64_t *ret_id, struct err *err) NODISCARD;
 int store_run_get(struct store *s, int64_t id, struct arena *a, struct store_run *ret, struct err *err) NODISCARD; /* -ENOENT */
 /* Writes everything but id, tenant, workflow, version, event, parent, trace id, lane, created, and what it was forked from. */
 int store_run_update(struct store *s, const struct store_run *r, struct err *err) NODISCARD;
-/* Writes what counts alone: next_seq, steps, calls, tokens, cost. No index is touched. */
+/* Writes what counts alone: next_seq, steps, calls, tokens, cost, bytes. No index is touched. */
 int store_run_progress(struct store *s, const struct store_run *r, struct err *err) NODISCARD;
 typedef int store_run_fn(void *arg, const struct store_run *r); /* != 0 stops and is returned */
 /* states: bits 1u << enum run_state; ids above after_id, rising, at most limit. */
@@ -359,6 +368,8 @@ int store_log_add(struct store *s, int64_t run, int64_t at_ms, struct str level,
 /* Deletes final runs (with all that hangs on them) that ended before `before_ms` in a workflow, at most
  * `limit`; then blobs that nothing refers to. Returns how many runs went. */
 int store_retention(struct store *s, struct str workflow, int64_t before_ms, int limit, struct err *err);
+/* Likewise the oldest that have ended, until all runs of the workflow together take at most max_bytes. */
+int store_retention_size(struct store *s, struct str workflow, int64_t max_bytes, int limit, struct err *err) NODISCARD;
 
 /* The same for replays, whatever their workflow. */
 int store_retention_replays(struct store *s, int64_t before_ms, int limit, struct err *err);

@@ -114,6 +114,7 @@ static int members(struct view *v, const struct store_run *r, bool whole, struct
     jout_m_i64(out, "inputTokens", r->input_tokens);
     jout_m_i64(out, "outputTokens", r->output_tokens);
     out_cost(out, "cost", r->cost_micro);
+    jout_m_i64(out, "bytes", r->bytes);
     return done;
 }
 
