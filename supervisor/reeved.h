@@ -71,6 +71,7 @@ struct reeved {
     int64_t told_ms;
     uint32_t next_uid_slot;
     int64_t started_ms;
+    int64_t clock_ahead_ms; /* of the wall clock, before the one that is never set; 0: not looked at yet */
     struct str layers;     /* of the worker profile's self-test, JSON; owned */
     bool stopping;
     struct err fatal;      /* why the loop ended, when it was not asked to */

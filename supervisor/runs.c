@@ -5,6 +5,7 @@
  */
 #include "supervisor/runs.h"
 
+#include "policy/text/num.h"
 #include "supervisor/audit.h"
 #include "supervisor/backoff.h"
 #include "supervisor/broker.h"
@@ -16,11 +17,12 @@
 #include "supervisor/waits.h"
 #include "supervisor/worker.h"
 
-#define RUN_MEM_MAX        (20u << 20)
-#define LATE_MS            100
-#define SCHEDULE_BATCH     256
-#define LOG_LINES_MAX      1000
-#define PARKED_WAKE_MAX_MS (INT64_C(24) * 3600 * 1000)
+#define RUN_MEM_MAX    (20u << 20)
+#define LATE_MS        100
+#define SCHEDULE_BATCH 256
+#define LOG_LINES_MAX  1000
+#define LOOK_MS        5000 /* at the clock, while something waits for it: it may be set */
+#define CLOCK_STEP_MS  2000 /* more than that is no drift */
 
 /* ---- in memory ---------------------------------------------------------------------------------
  */
@@ -256,7 +258,8 @@ void run_log(struct run *r, enum log_level level, const char *unit, struct str t
 /* ---- events of life
  * ------------------------------------------------------------------------------ */
 
-/* A run keeps its version, but the host keeps one file of a name: who looks into it later is told. */
+/* A run keeps its version, but the host keeps one file of a name: who looks into it later is told.
+ */
 static void note_program(struct run *r)
 {
     char text[1200];
@@ -321,8 +324,9 @@ static int (*const actions[LIFE_ACTION_COUNT])(struct run *, struct err *) = {
     [LIFE_DO_PARK] = do_park,       [LIFE_DO_REQUEUE] = do_requeue, [LIFE_DO_END] = do_end,
 };
 
-/* That its worker has begun is no promise to anybody, and a start of the supervisor treats `starting` as it
- * does `running`: the row is written with the run's first step, or after a moment. */
+/* That its worker has begun is no promise to anybody, and a start of the supervisor treats
+ * `starting` as it does `running`: the row is written with the run's first step, or after a moment.
+ */
 static int save_soon(struct run *r)
 {
     reeved_changed(r->rv, r->rec.id);
@@ -399,7 +403,8 @@ static int64_t back_off_ms(const struct run *r)
     return backoff_ms(p->initial_ms, p->max_ms, p->factor_milli, r->rec.failures, random);
 }
 
-/* Tried often enough, or long enough: why not again, or NULL. A clock that was set back counts from then. */
+/* Tried often enough, or long enough: why not again, or NULL. A clock that was set back counts from
+ * then. */
 static const char *gives_up(struct run *r)
 {
     int64_t now = reeved_now(r->rv);
@@ -407,7 +412,8 @@ static const char *gives_up(struct run *r)
         r->rec.failing_ms = now;
     if (r->rec.failures >= r->version->workflow.limits.attempts)
         return "";
-    return now - r->rec.failing_ms >= r->version->workflow.retry.within_ms ? " (retry.within)" : NULL;
+    return now - r->rec.failing_ms >= r->version->workflow.retry.within_ms ? " (retry.within)"
+                                                                           : NULL;
 }
 
 void run_attempt_failed(struct run *r, enum life_event kind, const char *reason)
@@ -528,7 +534,24 @@ static int next_wake(struct reeved *rv, int64_t rate_ms, struct err *err)
         in = MIN(in, MAX(wake - reeved_now(rv), 0));
     if (e < 0 || in == INT64_MAX || ev_timer_is_set(rv->schedule)) /* set: again at once */
         return e;
-    return ev_timer_set(rv->schedule, MIN(in, PARKED_WAKE_MAX_MS));
+    return ev_timer_set(rv->schedule, MIN(in, LOOK_MS));
+}
+
+/* The wall clock against the one that only runs. What waits for a date follows the clock, as it
+ * should: what it says is due now is due. A pause before another try is a length and no date, and
+ * does not grow by hours. */
+static int watch_clock(struct reeved *rv, struct err *err)
+{
+    int64_t ahead = reeved_now(rv) - ev_mono_us(rv->ev) / 1000;
+    int64_t by = rv->clock_ahead_ms ? ahead - rv->clock_ahead_ms : 0;
+    char span[NUM_DURATION_TEXT];
+    rv->clock_ahead_ms = ahead;
+    if (by > -CLOCK_STEP_MS && by < CLOCK_STEP_MS)
+        return 0;
+    (void)num_duration_text(by < 0 ? -by : by, span);
+    log_warn(&rv->log, "the host's clock was set %s by %s: what waits for a time follows it",
+             by < 0 ? "back" : "forward", span);
+    return by < 0 ? store_retries_shift(rv->store, by, err) : 0;
 }
 
 void runs_on_schedule(void *arg, struct ev_timer *t)
@@ -540,7 +563,9 @@ void runs_on_schedule(void *arg, struct ev_timer *t)
     if (rv->stopping)
         return;
     struct ids due = {0};
-    int e = store_runs_due(rv->store, reeved_now(rv), SCHEDULE_BATCH, on_id, &due, &err);
+    int e = watch_clock(rv, &err);
+    if (e >= 0)
+        e = store_runs_due(rv->store, reeved_now(rv), SCHEDULE_BATCH, on_id, &due, &err);
     for (size_t i = 0; e >= 0 && i < due.count; i++)
         run_wake(rv, due.id[i], NULL);
     int64_t rate_ms = 0;

@@ -179,6 +179,18 @@ int store_runs_due(struct store *s, int64_t now_ms, int limit, store_run_fn *fn,
     return each_run(s, e, fn, arg, err);
 }
 
+int store_retries_shift(struct store *s, int64_t by_ms, struct err *err)
+{
+    int r = store_change(s, err);
+    if (r < 0)
+        return r;
+    struct query q = query_on(&s->db, SQL_RETRIES_SHIFT);
+    query_put_i64(&q, by_ms);
+    query_put_i64(&q, WAIT_RETRY);
+    r = query_run(&q, err);
+    return MIN(r, 0);
+}
+
 int store_next_wake(struct store *s, int64_t *ret_ms, struct err *err)
 {
     struct query q = query_on(&s->db, SQL_NEXT_WAKE);
