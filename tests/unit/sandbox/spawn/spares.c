@@ -54,6 +54,7 @@ static void run(const char *script, char net[64], char ipc[64])
     struct start_request r = spawn_lab_shell(script);
     r.program = str_of(path);
     r.argv[0] = STR("python3");
+    r.uid_slot += 500; /* no other test's */
     assert_true(spawn_lab_start(&lab, &r, &o));
     spawn_lab_until_started(&o);
     if (!o.is_started)
@@ -98,7 +99,7 @@ static void test_one_at_a_time(void **state)
         struct start_request r = spawn_lab_shell("read x");
         (void)snprintf(keys[i], sizeof(keys[i]), "many-%zu", i);
         r.key = str_of(keys[i]);
-        r.uid_slot += (uint32_t)i;
+        r.uid_slot += 500 + (uint32_t)i;
         assert_true(spawn_lab_start(&lab, &r, &o[i]));
         spawn_lab_until_started(&o[i]);
         assert_true(o[i].is_started);

@@ -50,7 +50,7 @@ static struct start_request shell(const char *script)
                                   .argv = {STR("sh"), STR("-c"), str_of(script)},
                                   .argc = 3,
                                   .channel = true,
-                                  .uid_slot = UID_SLOT_RUNS,
+                                  .uid_slot = UID_SLOT_RUNS + 2000, /* no other test's */
                                   .pass_fd = -1};
 }
 
