@@ -4,6 +4,7 @@
 #include "supervisor/effect.h"
 
 #include "supervisor/backoff.h"
+
 #define BACK_OFF_MIN_MS 200
 #define BACK_OFF_MAX_MS 20000
 

@@ -11,7 +11,7 @@
 #include "supervisor/audit.h"
 #include "supervisor/helper.h"
 
-#define RETRY_AFTER_MAX_MS 60000
+#define RETRY_AFTER_MAX_MS 600000
 #define MICRO              1000000
 
 static int send_call(struct effect *e, struct err *err);

@@ -51,6 +51,8 @@ static int on_step(void *arg, const struct store_step *st)
     kept->key = arena_str(&f->a, st->key);
     kept->reason = arena_str(&f->a, st->reason);
     kept->info = arena_str(&f->a, st->info);
+    kept->request_text = arena_str(&f->a, st->request_text);
+    kept->outcome_text = arena_str(&f->a, st->outcome_text);
     return 0;
 }
 
@@ -60,10 +62,13 @@ static void read_first(struct first *f, int64_t run)
     ok(f, store_event_get(f->s, f->run.event, &f->a, &f->event, &f->err));
     ok(f, store_steps(f->s, run, 0, on_step, f, &f->err));
     for (size_t i = 0; i < f->step_count; i++) {
-        if (f->steps[i].request_doc)
-            ok(f, store_doc_get(f->s, f->steps[i].request_doc, &f->a, &f->requests[i], &f->err));
-        if (f->steps[i].outcome_doc)
-            ok(f, store_doc_get(f->s, f->steps[i].outcome_doc, &f->a, &f->outcomes[i], &f->err));
+        const struct store_step *st = &f->steps[i];
+        if (st->request_doc)
+            ok(f, store_text_get(f->s, st->request_doc, st->request_text, &f->a, &f->requests[i],
+                                 &f->err));
+        if (st->outcome_doc)
+            ok(f, store_text_get(f->s, st->outcome_doc, st->outcome_text, &f->a, &f->outcomes[i],
+                                 &f->err));
     }
 }
 
@@ -95,9 +100,10 @@ static void add_steps(struct first *f, struct arena *a, int64_t run, int64_t n, 
         st.request_doc = st.outcome_doc = 0;
         ok(f, json_parse(a, request, &JSON_LIMITS_DEFAULT, &v, NULL, &f->err));
         ok(f, digest_of_json(v, &st.request, &f->err));
-        ok(f, store_doc_put(f->s, request, &st.request_doc, &f->err));
+        ok(f, store_text_put(f->s, request, &st.request_doc, &st.request_text, &f->err));
+        st.outcome_text = STR_NONE;
         if (f->outcomes[i].len)
-            ok(f, store_doc_put(f->s, f->outcomes[i], &st.outcome_doc, &f->err));
+            ok(f, store_text_put(f->s, f->outcomes[i], &st.outcome_doc, &st.outcome_text, &f->err));
         if (st.kind == STEP_EVENT_WAIT && bucket)
             st.child = bucket;
         ok(f, store_step_add(f->s, &st, &f->err));
