@@ -404,3 +404,21 @@ int ask_tool(const struct house *h, const struct facts *f, struct arena *arena,
     }
     return MIN(rc, 0);
 }
+
+/* People's yes only brings the same ask again, so `call` alone decides. */
+int ask_tool_may(const struct house *h, const struct facts *f, struct arena *arena, bool *ret,
+                 struct err *err)
+{
+    struct err own = ERR_INIT;
+    struct facts call = *f;
+    struct request request = {0};
+    call.ask = ASK_CALL;
+    *ret = true;
+    int rc = request_make(&call, arena, &request, &own);
+    if (rc == 0)
+        rc = cedar_may_allow(h->policies, &request.cedar, request.entities, arena, ret, err);
+    else if (rc == -ENOMEM)
+        *err = own;
+    request_release(&request);
+    return rc == -ENOMEM ? rc : 0;
+}

@@ -94,6 +94,11 @@ struct ask_tool {
 int ask_tool(const struct house *h, const struct facts *f, struct arena *a, struct ask_tool *ret,
              struct err *err) NODISCARD;
 
+/* Whether a call of this tool can be allowed by the set at all, with whatever arguments, history and approval: a tool
+ * for which it is false need not be offered. f: the run and the tool, no input. What cannot be judged: true. */
+int ask_tool_may(const struct house *h, const struct facts *f, struct arena *a, bool *ret,
+                 struct err *err) NODISCARD;
+
 /* ---- why ---- */
 
 /* Each policy that came near, which condition failed, with the values it saw. As text and as JSON members. */

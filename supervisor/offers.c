@@ -4,6 +4,7 @@
 #include "supervisor/offers.h"
 
 #include "policy/text/names.h"
+#include "supervisor/asking.h"
 #include "supervisor/tool.h"
 
 static const char *const versions[] = {"2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26",
@@ -172,6 +173,44 @@ static void put_tool(struct jout *j, const struct server *s, const struct tool_d
     jout_object_end(j);
 }
 
+/* A tool whose call the set in force would deny whatever its arguments is of no use to the worker;
+ * it is left out of the list, and denied all the same when it is called. */
+static int may_be_called(struct run *r, const struct server *s, const struct tool_def *d, bool *ret,
+                         struct err *err)
+{
+    static const struct json nothing = {.type = JSON_OBJECT, .raw = {"{}", 2}};
+    struct arena a;
+    struct facts f;
+    char hex[DIGEST_HEX];
+    arena_init(&a, RUN_MESSAGE_ARENA);
+    digest_hex(&d->digest, hex);
+    int e = asking_facts(r, r->rec.next_seq, &a, &f, err);
+    f.input = &nothing;
+    f.tool = (struct facts_tool){.server = s->name,
+                                 .tool = d->name,
+                                 .server_tenant = s->tenant,
+                                 .class = server_tool_of(s, d->name).class,
+                                 .digest = str_of(hex)};
+    if (e >= 0)
+        e = ask_tool_may(r->rv->house, &f, &a, ret, err);
+    arena_release(&a);
+    return e;
+}
+
+static int put_tools(struct run *r, const struct server *s, const struct tool_def *defs, size_t n,
+                     struct jout *j, struct err *err)
+{
+    for (size_t k = 0; k < n; k++) {
+        bool may = workflow_offers(&r->version->workflow, s, defs[k].name);
+        int e = may ? may_be_called(r, s, &defs[k], &may, err) : 0;
+        if (e < 0)
+            return e;
+        if (may)
+            put_tool(j, s, &defs[k]);
+    }
+    return 0;
+}
+
 static int put_servers(struct run *r, struct jout *j, struct err *err)
 {
     const struct version *v = r->version;
@@ -182,9 +221,8 @@ static int put_servers(struct run *r, struct jout *j, struct err *err)
         if (e < 0)
             return e;
         size_t n = tool_server_state(ts) == TOOL_READY ? tool_defs(ts, &defs) : 0;
-        for (size_t k = 0; k < n; k++)
-            if (workflow_offers(&v->workflow, &v->servers[i], defs[k].name))
-                put_tool(j, &v->servers[i], &defs[k]);
+        if (n && (e = put_tools(r, &v->servers[i], defs, n, j, err)) < 0)
+            return e;
     }
     return 0;
 }

@@ -131,3 +131,42 @@ int cedar_authorize(const struct cedar_policies *policies, const struct cedar_re
     ret->reasons = ret->forbids.count > 0 ? ret->forbids : ret->permits;
     return 0;
 }
+
+/* ---- in advance ------------------------------------------------------------------------------ */
+
+struct prospect {
+    struct cedar_env env;
+    bool permit, forbid;
+};
+
+static int look(void *ctx, const struct cedar_policy *const *policies, size_t n,
+                const struct cedar_uid *key)
+{
+    struct prospect *p = ctx;
+
+    (void)key; /* one that comes twice says the same twice */
+    for (size_t i = 0; i < n; i++) {
+        if (!scope_matches(&p->env, policies[i]))
+            continue;
+        if (policies[i]->effect == CEDAR_PERMIT)
+            p->permit = true;
+        else if (policies[i]->body->condition_count == 0)
+            p->forbid = true;
+    }
+    return 0;
+}
+
+int cedar_may_allow(const struct cedar_policies *policies, const struct cedar_request *request,
+                    const struct cedar_entities *entities, struct arena *arena, bool *ret,
+                    struct err *err)
+{
+    struct prospect p = {.permit = false};
+    int rc;
+
+    cedar_env_init(&p.env, request, entities, arena);
+    rc = cedar_index_each(cedar_policies_index(policies), &p.env, look, &p);
+    if (rc < 0)
+        return err_set(err, ENOMEM, "no memory for a decision within %zu bytes", arena->max_bytes);
+    *ret = p.permit && !p.forbid;
+    return 0;
+}

@@ -47,4 +47,11 @@ int cedar_authorize(const struct cedar_policies *policies, const struct cedar_re
                     const struct cedar_entities *entities, struct arena *arena,
                     struct cedar_answer *ret, struct err *err) NODISCARD;
 
+/* Whether the answer can be an allow at all, whatever the context and the attributes: by scopes, which depend on
+ * neither, and by forbids without a condition. False is sure, true is not. Uses the request's three entities and the
+ * store's ancestors. */
+int cedar_may_allow(const struct cedar_policies *policies, const struct cedar_request *request,
+                    const struct cedar_entities *entities, struct arena *arena, bool *ret,
+                    struct err *err) NODISCARD;
+
 #endif
