@@ -3,7 +3,7 @@
 # told at a start that is asked to look, with what to do; a disk that cannot be written is told. INV-07
 . "$(dirname "$0")/lib.bash"
 . "$(dirname "$0")/life.bash"
-plan 24
+plan 23
 workflow one
 ok "reeved starts" start_reeved
 first=$(go one '[{"step":"first","value":1}]')
