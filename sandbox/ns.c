@@ -100,23 +100,19 @@ int ns_sysctl(const struct plan *p, struct err *err)
 /* ---- namespaces that reeve-spawn keeps
  * --------------------------------------------------------------- */
 
-struct held {
-    pid_t pid;
-    int pidfd, in; /* in: our end of its pipe; it lives no longer than that is open */
-};
-#define HELD_NONE ((struct held){0, -1, -1})
-
 /* The child: makes its namespace what it is to be, says so, and waits for its end: that nobody
  * reads its pipe any more. A death signal would come too late for a parent that dies before it is
  * set, and what this child, a copy, holds of its parent's (the lock of the state among it) stays
  * held. */
-_Noreturn static void be_held(int out, int (*prepare)(struct err *))
+_Noreturn static void be_held(int out, uint64_t flag, int (*prepare)(struct err *))
 {
     struct err err = ERR_INIT;
     struct pollfd read_end = {.fd = STDERR_FILENO + 1};
     int rc = dup2(out, read_end.fd) < 0 ? -EBADF
                                         : kernel_close_range((unsigned)read_end.fd + 1, UINT32_MAX);
 
+    if (rc == 0 && flag != 0)
+        rc = kernel_unshare(flag);
     if (rc == 0 && prepare != NULL)
         rc = prepare(&err);
     (void)sys.write(read_end.fd, &rc, sizeof(rc));
@@ -125,11 +121,13 @@ _Noreturn static void be_held(int out, int (*prepare)(struct err *))
     _exit(0);
 }
 
-/* A child that holds a namespace until it is opened, or its parent dies. */
-static int hold(uint64_t flag, int (*prepare)(struct err *), struct held *ret, struct err *err)
+/* A child that holds a namespace until it is opened, or its parent dies. `cloned`: it is made with
+ * the child, which its parent waits for; `unshared`: by the child. */
+static int begin(uint64_t cloned, uint64_t unshared, int (*prepare)(struct err *),
+                 struct ns_held *ret, struct err *err)
 {
-    int pidfd = -1, pipe_fds[2], answer = -EPIPE;
-    struct kernel_clone args = {.flags = flag | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+    int pidfd = -1, pipe_fds[2];
+    struct kernel_clone args = {.flags = cloned | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
                                 .pidfd = (uintptr_t)&pidfd,
                                 .exit_signal = SIGCHLD};
     int rc = sys.pipe(pipe_fds, O_CLOEXEC);
@@ -137,21 +135,34 @@ static int hold(uint64_t flag, int (*prepare)(struct err *), struct held *ret, s
 
     if (rc < 0)
         return err_sys(err, -rc, "pipe");
-    *ret = (struct held){0, -1, pipe_fds[0]};
+    *ret = (struct ns_held){0, -1, pipe_fds[0]};
     rc = kernel_clone3(&args);
     if (rc == 0)
-        be_held(out, prepare);
+        be_held(out, unshared, prepare);
     if (rc < 0)
         return err_sys(err, -rc, "namespace to keep");
-    fd_close(&out);
     ret->pid = rc;
     ret->pidfd = pidfd;
-    if (sys.read(ret->in, &answer, sizeof(answer)) != (ssize_t)sizeof(answer) || answer < 0)
+    return 0;
+}
+
+static int finish(const struct ns_held *h, struct err *err)
+{
+    int answer = -EPIPE;
+
+    if (sys.read(h->in, &answer, sizeof(answer)) != (ssize_t)sizeof(answer) || answer < 0)
         return err_sys(err, -answer, "prepare a namespace to keep");
     return 0;
 }
 
-static void let_go(struct held *h)
+static int hold(uint64_t flag, int (*prepare)(struct err *), struct ns_held *ret, struct err *err)
+{
+    int rc = begin(flag, 0, prepare, ret, err);
+
+    return rc < 0 ? rc : finish(ret, err);
+}
+
+void ns_let_go(struct ns_held *h)
 {
     fd_close(&h->in);
     if (h->pidfd < 0)
@@ -171,15 +182,34 @@ int ns_open(pid_t pid, const char *name, struct err *err)
     return fd < 0 ? err_sys(err, -fd, "open \"%s\"", path) : fd;
 }
 
+int ns_make(uint64_t flag, int (*prepare)(struct err *), struct ns_held *ret, struct err *err)
+{
+    int rc = begin(0, flag, prepare, ret, err);
+
+    if (rc < 0)
+        ns_let_go(ret);
+    return rc;
+}
+
+int ns_made(struct ns_held *h, const char *name, struct err *err)
+{
+    int rc = finish(h, err);
+
+    if (rc == 0)
+        rc = ns_open(h->pid, name, err);
+    ns_let_go(h);
+    return rc;
+}
+
 int ns_keep(uint64_t flag, const char *name, int (*prepare)(struct err *), int *ret_fd,
             struct err *err)
 {
-    struct held h = HELD_NONE;
+    struct ns_held h = NS_HELD_NONE;
     int rc = hold(flag, prepare, &h, err);
 
     if (rc == 0)
         rc = ns_open(h.pid, name, err);
-    let_go(&h);
+    ns_let_go(&h);
     if (rc >= 0)
         *ret_fd = rc;
     return MIN(rc, 0);
@@ -196,7 +226,7 @@ static int map_of(pid_t pid, const char *file, unsigned inside, unsigned outside
 
 int ns_idmap(const struct ns_ids *on_disk, const struct ns_ids *seen, int *ret_fd, struct err *err)
 {
-    struct held h = HELD_NONE;
+    struct ns_held h = NS_HELD_NONE;
     int rc = hold(CLONE_NEWUSER, NULL, &h, err);
 
     if (rc == 0)
@@ -205,7 +235,7 @@ int ns_idmap(const struct ns_ids *on_disk, const struct ns_ids *seen, int *ret_f
         rc = map_of(h.pid, "gid_map", on_disk->gid, seen->gid, err);
     if (rc == 0)
         rc = ns_open(h.pid, "user", err);
-    let_go(&h);
+    ns_let_go(&h);
     if (rc >= 0)
         *ret_fd = rc;
     return MIN(rc, 0);

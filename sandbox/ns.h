@@ -20,6 +20,16 @@ int ns_prepare_network(struct err *err) NODISCARD; /* for ns_keep: the loopback 
  * (`prepare`, or NULL) and is gone again. `name` as in /proc/PID/ns. */
 int ns_keep(uint64_t flag, const char *name, int (*prepare)(struct err *), int *ret_fd, struct err *err) NODISCARD;
 
+/* The same in two parts, for one that nobody waits for: when `in` can be read, ns_made ends it. Without that, and
+ * with it, ns_let_go. */
+struct ns_held {
+    pid_t pid;
+    int pidfd, in; /* in: our end of its pipe; it lives no longer than that is open */
+};
+#define NS_HELD_NONE ((struct ns_held){0, -1, -1})
+int ns_make(uint64_t flag, int (*prepare)(struct err *), struct ns_held *ret, struct err *err) NODISCARD;
+int ns_made(struct ns_held *h, const char *name, struct err *err); /* its descriptor, or -Exxx; lets go */
+void ns_let_go(struct ns_held *h);
 /* Of a process: its descriptor, or -Exxx. */
 int ns_open(pid_t pid, const char *name, struct err *err);
 

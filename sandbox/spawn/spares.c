@@ -1,5 +1,5 @@
 /*
- * spares.c: see spares.h. One is made a pass, when nothing was asked for a while.
+ * spares.c: see spares.h. One is made at a time, when nothing was asked for a moment.
  */
 #include "sandbox/spawn/spares.h"
 
@@ -11,7 +11,7 @@
 #include "sandbox/os/fd.h"
 #include "sandbox/os/sys.h"
 
-#define IDLE_MS 20
+#define IDLE_MS 3
 
 struct spare_kind {
     uint64_t flag;
@@ -35,15 +35,32 @@ static bool has_no_socket(void)
 const struct spare_kind spares_of_net = {CLONE_NEWNET, "net", ns_prepare_network, has_no_socket};
 const struct spare_kind spares_of_ipc = {CLONE_NEWIPC, "ipc", NULL, NULL};
 
-static void on_timer(void *arg, struct ev_timer *t)
+/* What cannot be made ahead is made at its start, and told there. */
+static void on_made(void *arg, struct ev_io *io, int fd UNUSED, uint32_t events UNUSED)
+{
+    struct spares *s = arg;
+    int made;
+
+    ev_io_free(io);
+    s->io = NULL;
+    made = ns_made(&s->making, s->kind->name, NULL);
+    if (made < 0)
+        return;
+    s->fds[s->count++] = made;
+    if (s->count < SPARES_READY)
+        (void)ev_timer_set(s->timer, 0);
+}
+
+/* Made by a child, so that starts which are asked for meanwhile need not wait. */
+static void on_timer(void *arg, struct ev_timer *t UNUSED)
 {
     struct spares *s = arg;
 
-    if (s->count == SPARES_READY ||
-        ns_keep(s->kind->flag, s->kind->name, s->kind->prepare, &s->fds[s->count], NULL) < 0)
-        return; /* what cannot be made ahead is made at its start, and told there */
-    s->count++;
-    (void)ev_timer_set(t, 0);
+    if (s->io != NULL || s->count == SPARES_READY ||
+        ns_make(s->kind->flag, s->kind->prepare, &s->making, NULL) < 0)
+        return;
+    if (ev_io_new(s->ev, s->making.in, EPOLLIN, on_made, s, &s->io, NULL) < 0)
+        ns_let_go(&s->making);
 }
 
 int spares_open(struct spares *s, const struct spare_kind *kind, struct ev *ev, struct err *err)
@@ -52,6 +69,7 @@ int spares_open(struct spares *s, const struct spare_kind *kind, struct ev *ev, 
     int rc = ev_timer_new(ev, on_timer, s, &s->timer, err);
 
     s->kind = kind;
+    s->ev = ev;
     (void)snprintf(path, sizeof(path), "/proc/self/ns/%s", kind->name);
     s->own = rc < 0 ? -1 : sys.open(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
     if (rc == 0 && s->own < 0)
@@ -63,6 +81,9 @@ void spares_release(struct spares *s)
 {
     ev_timer_free(s->timer);
     s->timer = NULL;
+    ev_io_free(s->io);
+    s->io = NULL;
+    ns_let_go(&s->making);
     while (s->count > 0)
         fd_close(&s->fds[--s->count]);
     while (s->used_count > 0)

@@ -10,9 +10,7 @@
 #ifndef REEVE_SPAWN_SPARES_H
 #define REEVE_SPAWN_SPARES_H
 
-#include <sys/types.h>
-
-#include "policy/text/err.h"
+#include "sandbox/ns.h"
 #include "sandbox/os/ev.h"
 
 #define SPARES_READY 4
@@ -29,9 +27,12 @@ struct spares {
     size_t used_count;
     size_t held; /* by children that will give theirs back; at most SPARES_USED */
     int own;     /* reeve-spawn's, to go back to */
+    struct ev *ev;
     struct ev_timer *timer;
+    struct ns_held making; /* while io is there */
+    struct ev_io *io;
 };
-#define SPARES_NONE ((struct spares){.own = -1})
+#define SPARES_NONE ((struct spares){.own = -1, .making = NS_HELD_NONE})
 
 /* The first are made a moment later. */
 int spares_open(struct spares *s, const struct spare_kind *kind, struct ev *ev, struct err *err) NODISCARD;

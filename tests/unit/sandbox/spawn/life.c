@@ -485,6 +485,7 @@ static void test_abandon(void **state)
     (void)state;
     struct spawn_one o;
     struct start_request r = spawn_lab_shell("sleep 1000");
+    r.key = STR("abandoned"); /* in use until its end is told */
     start(&o, &r);
     spawner_abandon(o.handle);
     struct pollfd p = {.fd = o.info.pidfd, .events = POLLIN};

@@ -125,6 +125,23 @@ static void until_ready(int64_t count)
     }
 }
 
+static int64_t uid_of(struct str pid)
+{
+    char path[64], text[SPAWN_LAB_TEXT];
+    (void)snprintf(path, sizeof(path), "/proc/%.*s/status", STR_FMT(pid));
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    (void)spawn_lab_read(fd, text);
+    (void)close(fd);
+    const char *at = strstr(text, "\nUid:\t");
+    return at != NULL ? strtoll(at + 6, NULL, 10) : -1;
+}
+
+/* Not one of reeve-spawn's own, which makes a namespace for later and is gone again. */
+static bool is_worker(struct str pid)
+{
+    return pid.len > 0 && (getuid() != 0 || uid_of(pid) > 0);
+}
+
 /* What reeve-spawn has started and not yet reaped: " 12 13 ". */
 static char *children(char list[SPAWN_LAB_TEXT + 1])
 {
@@ -149,10 +166,19 @@ static bool has(const char *list, pid_t pid)
 
 static char before[SPAWN_LAB_TEXT + 1], after[SPAWN_LAB_TEXT + 1];
 
+static size_t count_workers(const char *list)
+{
+    struct str rest = str_of(list), pid;
+    size_t n = 0;
+    while (str_split(&rest, ' ', &pid))
+        n += is_worker(pid);
+    return n;
+}
+
 static void none_left(void)
 {
     assert_int_equal(spawner_prestop(lab.spawner, NULL), 0);
-    for (int i = 0; strlen(children(after)) > 1; i++) {
+    for (int i = 0; count_workers(children(after)) > 0; i++) {
         assert_true(i < 10000);
         (void)ask();
         (void)poll(NULL, 0, 1);
@@ -377,9 +403,7 @@ static void test_denied(void **state)
         (void)poll(NULL, 0, 1);
         t = ask();
     }
-    children(before);
     start(&o, &r); /* meets the same walls, and is told of */
-    assert_false(has(before, o.info.pid));
     spawn_lab_until_over(&o);
     assert_true(o.denied > 0);
     spawn_lab_release(&o);
@@ -394,7 +418,10 @@ static void test_killed(void **state)
     int64_t pid = 0;
     keep(&r, 1);
     until_ready(1);
-    assert_int_equal(num_i64(str_trim(str_of(children(before))), &pid), 0);
+    struct str rest = str_of(children(before)), word;
+    while (str_split(&rest, ' ', &word) && !is_worker(word))
+        continue;
+    assert_int_equal(num_i64(word, &pid), 0);
     struct pollfd gone = {.fd = sys.pidfd_open((pid_t)pid), .events = POLLIN};
     assert_true(gone.fd >= 0);
     assert_int_equal(kill((pid_t)pid, SIGKILL), 0);
@@ -410,17 +437,6 @@ static void test_killed(void **state)
 
 /* ---- who they are
  * --------------------------------------------------------------------------------------- */
-
-static int64_t uid_of(struct str pid)
-{
-    char path[64], text[SPAWN_LAB_TEXT];
-    (void)snprintf(path, sizeof(path), "/proc/%.*s/status", STR_FMT(pid));
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    (void)spawn_lab_read(fd, text);
-    (void)close(fd);
-    const char *at = strstr(text, "\nUid:\t");
-    return at != NULL ? strtoll(at + 6, NULL, 10) : -1;
-}
 
 static void test_user_ids(void **state)
 {
@@ -438,7 +454,7 @@ static void test_user_ids(void **state)
     until_ready(5);
     struct str rest = str_of(children(before)), pid;
     while (str_split(&rest, ' ', &pid)) {
-        if (pid.len == 0)
+        if (!is_worker(pid))
             continue;
         assert_true(n < ARRAY_LEN(seen));
         seen[n] = uid_of(pid);
@@ -528,12 +544,16 @@ static void test_none_outlives(void **state)
     keep(&r, 3);
     until_ready(3);
     children(before);
+    struct str rest = str_of(before), pid, pids[8];
+    size_t n = 0;
+    while (str_split(&rest, ' ', &pid))
+        if (is_worker(pid) && n < ARRAY_LEN(pids))
+            pids[n++] = pid;
+    assert_int_equal(n, 3);
     spawn_lab_close(&lab); /* waits for its end */
-    struct str rest = str_of(before), pid;
-    while (str_split(&rest, ' ', &pid)) {
-        (void)snprintf(path, sizeof(path), "/proc/%.*s/stat", STR_FMT(pid));
-        if (pid.len > 0)
-            assert_int_not_equal(access(path, F_OK), 0);
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(path, sizeof(path), "/proc/%.*s/stat", STR_FMT(pids[i]));
+        assert_int_not_equal(access(path, F_OK), 0);
     }
     assert_int_equal(open_lab(state), 0);
 }
