@@ -252,6 +252,68 @@ static void approvals(void **state)
     assert_str(f->tool.policies.items[0], "cap");
 }
 
+static bool may(struct fixture *f, const struct house *h, const char *server, const char *tool)
+{
+    bool ret = false;
+    facts_for(f, tool, "{}");
+    facts_set_tool(&f->facts, house_server(f->house, str_of(server)), str_of(tool));
+    assert_int_equal(ask_tool_may(h, &f->facts, &f->arena, &ret, &f->err), 0);
+    return ret;
+}
+
+/* What is said to be denied for ever is denied, whatever is tried; and only that is said. */
+static void in_advance(void **state)
+{
+    static const char few[] =
+        "permit (principal == Workflow::\"triage\", action == Action::\"call:ledger/post\", "
+        "resource)\n"
+        "  when { context.input.amount == 1 };\n"
+        "permit (principal == Workflow::\"nobody\", action in Action::\"call\", resource);\n"
+        "permit (principal, action in Action::\"read\", resource == Tool::\"ledger/look\");\n"
+        "permit (principal, action == Action::\"call:ledger/odd\", resource);\n"
+        "forbid (principal, action == Action::\"call:ledger/odd\", resource in "
+        "Server::\"ledger\");\n"
+        "permit (principal, action == Action::\"call:ledger/oops\", resource);\n"
+        "forbid (principal, action == Action::\"call:ledger/oops\", resource) when { "
+        "context.nothing.there == 1 };\n"
+        "permit (principal, action == Action::\"propose:ledger/pay\", resource);\n";
+    static const struct {
+        const char *server, *tool;
+        bool may;
+    } rows[] = {{"ledger", "look", true}, {"ledger", "post", true},     {"ledger", "odd", false},
+                {"ledger", "oops", true}, {"ledger", "pay", false},     {"ledger", "plain", false},
+                {"other", "look", false}, {"ledger", "unlisted", false}};
+    static const char *const inputs[] = {"{}", "{\"amount\":1}", "{\"amount\":1.0}", "{\"x\":2}"};
+    struct fixture *f = *state;
+    struct house *h = NULL;
+    struct diags diags;
+    const struct house_text texts[] = {{STR("a.cedar"), str_of(few)},
+                                       {STR("a.yaml"), str_of(files)}};
+    diags_init(&diags);
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    int rc = house_parse(texts, 2, STR("/etc"), NULL, &diags, &h, &f->err);
+    if (rc < 0)
+        diags_put(&diags, &out);
+    if (rc < 0)
+        print_error("%.*s\n", STR_FMT(buf_str(&out)));
+    buf_release(&out);
+    assert_int_equal(rc, 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_row(may(f, h, rows[i].server, rows[i].tool) == rows[i].may, i, "%s/%s",
+                   rows[i].server, rows[i].tool);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (size_t k = 0; k < ARRAY_LEN(inputs); k++) {
+            facts_for(f, rows[i].tool, inputs[k]);
+            facts_set_tool(&f->facts, house_server(f->house, str_of(rows[i].server)),
+                           str_of(rows[i].tool));
+            assert_int_equal(ask_tool(h, &f->facts, &f->arena, &f->tool, &f->err), 0);
+            assert_row(f->tool.verdict != ASK_RUN || rows[i].may, i, "%s", inputs[k]);
+        }
+    diags_release(&diags);
+    house_unref(h);
+}
+
 static void obligations(void **state)
 {
     struct fixture *f = *state;
@@ -418,7 +480,8 @@ static void facts_that_are_none(void **state)
         "{\"ask\":\"call\"}",
         "{\"ask\":\"call\",\"workflow\":{\"name\":\"w\"}}",
         "{\"ask\":\"call\",\"workflow\":{\"name\":\"w\"},\"tool\":{\"server\":\"s\"}}",
-        "{\"ask\":\"call\",\"workflow\":{\"name\":\"w\"},\"tool\":{\"server\":\"s\",\"name\":\"t\",\"class\":\"odd\"}}",
+        "{\"ask\":\"call\",\"workflow\":{\"name\":\"w\"},\"tool\":{\"server\":\"s\",\"name\":\"t\","
+        "\"class\":\"odd\"}}",
         "{\"ask\":\"call\",\"workflow\":{\"name\":1},\"tool\":{\"server\":\"s\",\"name\":\"t\"}}",
         "{\"ask\":\"infer\",\"workflow\":{\"name\":\"w\"}}",
         "{\"ask\":\"approve\",\"workflow\":{\"name\":\"w\"}}",
@@ -607,6 +670,7 @@ int main(void)
         cmocka_unit_test(gates),
         cmocka_unit_test(no_gate),
         cmocka_unit_test(approvals),
+        cmocka_unit_test(in_advance),
         cmocka_unit_test(obligations),
         cmocka_unit_test(unconvertible),
         cmocka_unit_test(no_entities_from_arguments),
