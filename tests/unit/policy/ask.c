@@ -480,8 +480,7 @@ static void facts_that_are_none(void **state)
         "{\"ask\":\"call\"}",
         "{\"ask\":\"call\",\"workflow\":{\"name\":\"w\"}}",
         "{\"ask\":\"call\",\"workflow\":{\"name\":\"w\"},\"tool\":{\"server\":\"s\"}}",
-        "{\"ask\":\"call\",\"workflow\":{\"name\":\"w\"},\"tool\":{\"server\":\"s\",\"name\":\"t\","
-        "\"class\":\"odd\"}}",
+        "{\"ask\":\"call\",\"workflow\":{\"name\":\"w\"},\"tool\":{\"server\":\"s\",\"name\":\"t\",\"class\":\"odd\"}}",
         "{\"ask\":\"call\",\"workflow\":{\"name\":1},\"tool\":{\"server\":\"s\",\"name\":\"t\"}}",
         "{\"ask\":\"infer\",\"workflow\":{\"name\":\"w\"}}",
         "{\"ask\":\"approve\",\"workflow\":{\"name\":\"w\"}}",
