@@ -8,7 +8,8 @@ while flock 9 && IFS= read -r line <&8; do
     flock -u 9
     read -ra point <<<"$line"
     exec 7<&8 8<&- # what a trial starts inherits neither
-    if try "${point[@]}" 7<&- 9>&-; then word=tried; else word=none; fi
+    # A shell of its own: one that lives for long meets the numbers of its former children again, and waits for them.
+    if (try "${point[@]}") 7<&- 9>&-; then word=tried; else word=none; fi
     exec 8<&7 7<&-
     { echo "$word $line" && cat "$faults"; } >>"$1"
     : >"$faults"
