@@ -24,7 +24,8 @@ int effect_new(struct run *r, const struct step_ask *q, struct step *s, struct e
                          .s = s,
                          .kind = s ? s->rec.kind : q->kind,
                          .attempt = r->rec.attempt,
-                         .asked_ms = reeved_now(r->rv)};
+                         .asked_ms = reeved_now(r->rv),
+                         .seen = r->journal.delivered};
     arena_init(&e->arena, RUN_MESSAGE_ARENA);
     e->key = arena_str(&e->arena, s ? s->rec.key : q->key);
     e->request = arena_str(&e->arena, s ? (struct str){s->request, s->request_len} : q->request);
@@ -88,6 +89,7 @@ int effect_record(struct effect *e, enum step_state state, const struct store_st
     struct store_step rec = more ? *more : (struct store_step){0};
     must(!e->s);
     rec.asked_ms = e->asked_ms;
+    rec.seen = e->seen;
     effect_as_ask(e, &q, &id);
     /* A worker that has left since has no use for the answer; the next one asks again. */
     if (!e->r->wire)

@@ -24,7 +24,7 @@ struct effect {
     struct str key, request, id;
     int attempt;              /* whose worker asked, while there is no step */
     const struct json *parsed;
-    int64_t asked_ms;
+    int64_t asked_ms, seen;   /* when, and how many outcomes the worker had then */
     int64_t approval;         /* that allows it; 0: none was needed */
     struct ask_gate *gate;
     struct tool_server *server;

@@ -95,8 +95,10 @@ static int begin(struct run *r, const struct step_ask *q, enum step_state state,
     rec.key = q->key;
     rec.state = state;
     rec.attempt = r->rec.attempt;
-    rec.seen = r->journal.delivered;
-    rec.asked_ms = rec.asked_ms ? rec.asked_ms : now;
+    if (!rec.asked_ms) { /* just now; a call may have waited for its tool server */
+        rec.asked_ms = now;
+        rec.seen = r->journal.delivered;
+    }
     if (state == STEP_INTENT)
         rec.began_ms = now;
     int e = digest_of_json(q->parsed, &rec.request, err);

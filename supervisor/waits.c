@@ -359,13 +359,39 @@ static bool may_withdraw(const struct run *r, const struct step *s)
     }
 }
 
+/* What the worker asked for after a step, as far as the journal tells. */
+struct asked_after {
+    int attempt;  /* of all of it; 0: nothing, -1: of several */
+    int64_t seen; /* the most outcomes that it had when it asked */
+};
+
+/* Nobody can have acted on the step's outcome: all that was asked for after it was asked for in the
+ * same attempt, with no more outcomes in hand than when this one was: side by side with it. */
+static bool is_last_word(const struct asked_after *after, const struct store_step *s)
+{
+    return after->attempt == 0 || (after->attempt == s->attempt && after->seen <= s->seen);
+}
+
+static void note_asked(struct asked_after *after, const struct store_step *s)
+{
+    after->attempt = after->attempt == 0 || after->attempt == s->attempt ? s->attempt : -1;
+    after->seen = MAX(after->seen, s->seen);
+}
+
 int waits_withdraw_failures(struct run *r, struct err *err)
 {
+    struct asked_after after = {0};
+    bool only_failures = true; /* since this step */
     int e = 0;
     for (size_t i = r->journal.count; e >= 0 && i > 0; i--) {
         struct step *s = r->journal.steps[i - 1];
-        if (s->rec.state != STEP_FAILED || !may_withdraw(r, s))
-            break;
+        bool may = s->rec.state == STEP_FAILED && may_withdraw(r, s);
+        only_failures = only_failures && may;
+        if (!only_failures && !is_last_word(&after, &s->rec))
+            break; /* nor of any step before it */
+        note_asked(&after, &s->rec);
+        if (!may)
+            continue;
         step_drop_outcome(s);
         s->rec.tries = 0;
         e = journal_save(&r->journal, s, err);
