@@ -378,10 +378,35 @@ static void note_asked(struct asked_after *after, const struct store_step *s)
     after->seen = MAX(after->seen, s->seen);
 }
 
+static int withdraw(struct run *r, struct step *s, struct err *err)
+{
+    step_drop_outcome(s);
+    s->rec.tries = 0;
+    return journal_save(&r->journal, s, err);
+}
+
+/* The reason to try again is not at the end: with the same answers there is no other end. Where
+ * more was asked after the last failure than was answered since, some of it was on its way already
+ * when the failure was told. Where each was asked after the answer to the one before, the worker
+ * knew of the failure and went on. */
+static int withdraw_last(struct run *r, struct err *err)
+{
+    const struct journal *j = &r->journal;
+    size_t i = j->count;
+    while (i > 0 &&
+           (j->steps[i - 1]->rec.state != STEP_FAILED || !may_withdraw(r, j->steps[i - 1])))
+        i--;
+    if (i == 0 ||
+        j->steps[j->count - 1]->rec.seen - j->steps[i - 1]->rec.seen >= (int64_t)(j->count - i))
+        return 0;
+    return withdraw(r, j->steps[i - 1], err);
+}
+
 int waits_withdraw_failures(struct run *r, struct err *err)
 {
     struct asked_after after = {0};
     bool only_failures = true; /* since this step */
+    bool some = false;
     int e = 0;
     for (size_t i = r->journal.count; e >= 0 && i > 0; i--) {
         struct step *s = r->journal.steps[i - 1];
@@ -392,9 +417,8 @@ int waits_withdraw_failures(struct run *r, struct err *err)
         note_asked(&after, &s->rec);
         if (!may)
             continue;
-        step_drop_outcome(s);
-        s->rec.tries = 0;
-        e = journal_save(&r->journal, s, err);
+        e = withdraw(r, s, err);
+        some = true;
     }
-    return e;
+    return e >= 0 && !some ? withdraw_last(r, err) : e;
 }
