@@ -79,8 +79,8 @@ is "new runs run" "$(run_state "$run")" succeeded
 # ---- back
 failing=$(go one '[{"step":"f","value":1},{"die":3},{"step":"g","value":1}]')
 await "a failed attempt" sh -c "[ \"\$($reeve run show $failing --json | jq -r .wait)\" = retry ]"
-short=$(go one '[{"call":"sleep","params":{"ms":100}},{"step":"s","value":1}]')
 set_clock -7200
+short=$(go one '[{"call":"sleep","params":{"ms":100}},{"step":"s","value":1}]')
 await "the short one's end" is_final "$short"
 is "back by more than a day: what sleeps for a moment wakes" "$(run_state "$short") $(done_times s)" "succeeded 1"
 for try in 1 2; do await "the failing one's end" is_final "$failing" && break; done
