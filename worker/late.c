@@ -113,7 +113,8 @@ static int take_begun(struct reeve *r, struct err *err)
 
 /* ---- steps that have ended ------------------------------------------------------------------- */
 
-/* The batch becomes a message among the lines; at most so many are on the way. */
+/* The batch becomes a message among the lines; at most so many are on the way. Its steps were taken
+ * for recorded: if they cannot be written, nothing that follows can be right. */
 static int write_batch(struct reeve *r, struct err *err)
 {
     struct late *l = &r->late;
@@ -134,11 +135,19 @@ static int write_batch(struct reeve *r, struct err *err)
     jout_name(&o.j, "steps");
     buf_char(&l->batch, ']');
     jout_raw(&o.j, buf_str(&l->batch));
+    rc = buf_status(&l->batch);
     buf_clear(&l->batch);
     l->batch_count = 0;
-    rc = end_line(r, &o, id, true, before, err);
+    if (rc < 0) {
+        buf_truncate(&l->lines, before);
+        rc = err_sys(err, -rc, "record steps");
+    } else {
+        rc = end_line(r, &o, id, true, before, err);
+    }
     if (rc >= 0)
         l->batches_open++;
+    else if (r->broken.number == 0)
+        r->broken = *err;
     return rc;
 }
 
@@ -185,7 +194,11 @@ int late_end(struct reeve *r, struct str value, struct err *err)
     rc = put_step(l, value);
     if (rc < 0) {
         buf_truncate(&l->batch, before);
-        return err_sys(err, -rc, "the end of step \"%s\"", l->key);
+        if (l->batch_count == 0)
+            buf_clear(&l->batch); /* no other step goes with it */
+        return rc == -E2BIG
+                   ? err_set(err, EMSGSIZE, "step \"%s\": a value that no message can hold", l->key)
+                   : err_sys(err, -rc, "the end of step \"%s\"", l->key);
     }
     l->has_begun = false;
     l->batch_count++;

@@ -601,6 +601,36 @@ static void test_ahead_refused(void **state)
     close_all(&f);
 }
 
+/* One that no message can hold is told at once; it can still fail, and those before it are there.
+ */
+static void test_ahead_too_large(void **state)
+{
+    struct fixture f = {0};
+    struct reeve_step step;
+    char *text = malloc(REEVE_MESSAGE_MAX + 2);
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, 'x', REEVE_MESSAGE_MAX + 2);
+    text[0] = text[REEVE_MESSAGE_MAX + 1] = '"';
+    begin_with(&f, fresh, NULL);
+    assert_int_equal(step_ahead(&f, "a", STR_NONE, STR("1")), 0);
+    assert_int_equal(reeve_step_begin(f.r, "b", STR_NONE, &step, &f.a, &f.err), 0);
+    assert_int_equal(
+        reeve_step_end_later(f.r, &step, (struct str){text, REEVE_MESSAGE_MAX + 2}, &f.err),
+        -EMSGSIZE);
+    assert_int_equal(reeve_step_fail(f.r, &step, "too large", &f.err), 0);
+    assert_int_equal(step_ahead(&f, "c", STR_NONE, STR("3")), 0);
+    assert_int_equal(reeve_end(f.r, STR_NONE, &f.err), 0);
+    free(text);
+    close_all_seen(&f, "run/begin {}\n"
+                       "step/record {\"steps\":[{\"begin\":{\"key\":\"a\"},\"value\":1}]}\n"
+                       "step/begin {\"key\":\"b\"}\n"
+                       "step/end {\"key\":\"b\",\"error\":\"too large\"}\n"
+                       "step/record {\"steps\":[{\"begin\":{\"key\":\"c\"},\"value\":3}]}\n"
+                       "run/end {\"result\":null}\n");
+}
+
 /* A journal that may know the step is asked first: then it is as if it were awaited. */
 static void test_ahead_in_a_replay(void **state)
 {
@@ -636,14 +666,23 @@ static void test_log_is_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_begin),         cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_parallel),      cmocka_unit_test(test_wait_any),
-        cmocka_unit_test(test_too_many),      cmocka_unit_test(test_bad_broker),
-        cmocka_unit_test(test_bad_begin),     cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_no_deadlock),   cmocka_unit_test(test_log_is_cut),
-        cmocka_unit_test(test_ahead),         cmocka_unit_test(test_ahead_many),
-        cmocka_unit_test(test_ahead_refused), cmocka_unit_test(test_ahead_in_a_replay),
+        cmocka_unit_test(test_begin),
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_parallel),
+        cmocka_unit_test(test_wait_any),
+        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_bad_broker),
+        cmocka_unit_test(test_bad_begin),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_no_deadlock),
+        cmocka_unit_test(test_log_is_cut),
+        cmocka_unit_test(test_ahead),
+        cmocka_unit_test(test_ahead_many),
+        cmocka_unit_test(test_ahead_refused),
+        cmocka_unit_test(test_ahead_too_large),
+        cmocka_unit_test(test_ahead_in_a_replay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
