@@ -226,39 +226,33 @@ int cmd_policy_backtest(struct ctl *c)
     return code;
 }
 
+static void difference_row(struct ctl *c, struct table *t, const struct json *d)
+{
+    const struct group g = {.ask = show_str(d, "ask"),
+                            .workflow = show_str(d, "workflow"),
+                            .allow = show_bool(d, "allow"),
+                            .was = recorded_policies(&c->arena, json_get(d, "policiesInForce")),
+                            .now = recorded_policies(&c->arena, json_get(d, "policies")),
+                            .count = show_i64(d, "count"),
+                            .run = show_i64(d, "lastRun"),
+                            .seq = show_i64(d, "lastSeq")};
+    put_row(t, &g);
+}
+
 int cmd_policy_audit(struct ctl *c)
 {
-    const struct json *answer;
-    struct table t;
+    static const struct ctl_rows ROWS = {
+        .columns = COLUMNS,
+        .column_count = ARRAY_LEN(COLUMNS),
+        .member = "differences",
+        .row = difference_row,
+        .none = "the set on trial (if there is one) decided nothing otherwise"};
+    const struct json *answer = NULL;
     int code;
     int64_t since = since_ms(c, &code);
     if (!code)
         code = ctl_get(c, &answer, "/v1/policy/shadow?since=%" PRId64, since);
-    if (code)
-        return code;
-    if (c->json) {
-        ctl_put_json(c, answer);
-        return CTL_GOOD;
-    }
-    const struct json *list = json_get(answer, "differences");
-    table_init(&t, COLUMNS, ARRAY_LEN(COLUMNS));
-    for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count; i++) {
-        const struct json *d = &list->array.items[i];
-        const struct json *allow = json_get(d, "allow");
-        const struct group g = {.ask = show_str(d, "ask"),
-                                .workflow = show_str(d, "workflow"),
-                                .allow = json_is(allow, JSON_BOOL) && allow->boolean,
-                                .was = recorded_policies(&c->arena, json_get(d, "policiesInForce")),
-                                .now = recorded_policies(&c->arena, json_get(d, "policies")),
-                                .count = show_i64(d, "count"),
-                                .run = show_i64(d, "lastRun"),
-                                .seq = show_i64(d, "lastSeq")};
-        put_row(&t, &g);
-    }
-    if (!t.cell_count)
-        buf_cstr(&c->out, "the set on trial (if there is one) decided nothing otherwise\n");
-    else
-        table_put(&t, &c->style, &c->out);
-    table_release(&t);
-    return CTL_GOOD;
+    if (!ctl_is_told(c, code, answer))
+        ctl_put_rows(c, &ROWS, answer);
+    return code;
 }

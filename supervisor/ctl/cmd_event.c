@@ -56,7 +56,7 @@ static void put_runs(struct ctl *c, const struct json *answer, int64_t *first)
 
 int cmd_event_send(struct ctl *c)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     struct buf path;
     char *text = NULL;
     size_t len = 0;

@@ -197,18 +197,14 @@ static void put_hint(struct ctl *c, const struct json *a, int64_t id)
 
 int cmd_approval(struct ctl *c)
 {
-    const struct json *a;
+    const struct json *a = NULL;
     struct buf approvers;
     int64_t id;
     int code = ctl_id(c, 0, "ID", &id);
     if (!code)
         code = ctl_get(c, &a, "/v1/approvals/%" PRId64, id);
-    if (code)
+    if (ctl_is_told(c, code, a))
         return code;
-    if (c->json) {
-        ctl_put_json(c, a);
-        return CTL_GOOD;
-    }
     struct str state = show_str(a, "state");
     style_put(&c->out, &c->style, INK_BOLD, "approval %" PRId64 "  ", id);
     style_foreign(&c->out, &c->style, style_state_ink(state), state, 20);
@@ -268,7 +264,7 @@ static int put_outcome(struct ctl *c, struct jout *j)
 
 static int decide(struct ctl *c, bool approve)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     const char *comment = args_get(&c->args, OPTION_COMMENT);
     struct buf body;
     struct jout j;
@@ -289,12 +285,8 @@ static int decide(struct ctl *c, bool approve)
         code = ctl_post(c, buf_str(&body), "application/json", &answer,
                         "/v1/approvals/%" PRId64 "/%s", id, approve ? "approve" : "reject");
     buf_release(&body);
-    if (code)
+    if (ctl_is_told(c, code, answer))
         return code;
-    if (c->json) {
-        ctl_put_json(c, answer);
-        return CTL_GOOD;
-    }
     buf_fmt(&c->out, "approval %" PRId64 ": ", id);
     style_foreign(&c->out, &c->style, style_state_ink(show_str(answer, "state")),
                   show_str(answer, "state"), 20);

@@ -25,43 +25,37 @@ static void add_counts(struct table *t, const struct json *runs)
     table_fmt(t, bad ? INK_RED : INK_DIM, "%" PRId64, bad);
 }
 
+static void workflow_row(struct ctl *c, struct table *t, const struct json *w)
+{
+    table_add(t, INK_BOLD, show_str(w, "workflow"));
+    table_add(t, INK_PLAIN, str_slice(show_str(w, "version"), 0, 12));
+    ctl_add_ago(c, t, w, "since");
+    add_counts(t, json_get(w, "runs"));
+}
+
 int cmd_workflows(struct ctl *c)
 {
     static const struct table_column COLUMNS[] = {
         {"WORKFLOW", false, true}, {"VERSION", false, false},  {"SINCE", false, false},
         {"LIVE", true, false},     {"SUCCEEDED", true, false}, {"FAILED", true, false},
     };
-    const struct json *answer;
-    struct table t;
-    char ago[STYLE_TEXT];
-    int64_t at;
+    static const struct ctl_rows ROWS = {.columns = COLUMNS,
+                                         .column_count = ARRAY_LEN(COLUMNS),
+                                         .member = "workflows",
+                                         .row = workflow_row,
+                                         .none = "no workflows: reeve policy load DIR"};
+    const struct json *answer = NULL;
     int code = ctl_get(c, &answer, "/v1/workflows");
-    if (code)
-        return code;
-    if (c->json) {
-        ctl_put_json(c, answer);
-        return CTL_GOOD;
-    }
-    table_init(&t, COLUMNS, ARRAY_LEN(COLUMNS));
-    const struct json *list = json_get(answer, "workflows");
-    for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count; i++) {
-        const struct json *w = &list->array.items[i];
-        table_add(&t, INK_BOLD, show_str(w, "workflow"));
-        table_add(&t, INK_PLAIN, str_slice(show_str(w, "version"), 0, 12));
-        table_add(&t, INK_PLAIN,
-                  show_time(w, "since", &at) ? str_of(style_ago(&c->style, at, ago)) : STR_NONE);
-        add_counts(&t, json_get(w, "runs"));
-    }
-    if (!t.cell_count)
-        buf_cstr(&c->out, "no workflows: reeve policy load DIR\n");
-    table_put(&t, &c->style, &c->out);
-    table_release(&t);
-    return CTL_GOOD;
+    if (!ctl_is_told(c, code, answer))
+        ctl_put_rows(c, &ROWS, answer);
+    return code;
 }
 
-static void usage_row(struct table *t, enum ink ink, const struct json *u, bool is_total)
+static void usage_row(struct ctl *c UNUSED, struct table *t, const struct json *u)
 {
     static const char *const NUMBERS[] = {"calls", "inputTokens", "outputTokens"};
+    bool is_total = !show_is_set(u, "day");
+    enum ink ink = is_total ? INK_BOLD : INK_PLAIN;
     char text[STYLE_TEXT];
     table_add(t, ink, is_total ? STR("total") : show_str(u, "day"));
     table_add(t, ink, show_str(u, "tenant"));
@@ -79,32 +73,23 @@ int cmd_usage(struct ctl *c)
         {"MODEL", false, true}, {"CALLS", true, false},  {"IN", true, false},
         {"OUT", true, false},   {"COST", true, false},
     };
-    const struct json *answer;
+    static const struct ctl_rows ROWS = {.columns = COLUMNS,
+                                         .column_count = ARRAY_LEN(COLUMNS),
+                                         .member = "usage",
+                                         .row = usage_row,
+                                         .last = "total",
+                                         .none = "nothing was used"};
+    const struct json *answer = NULL;
     struct buf path;
-    struct table t;
     buf_init(&path, 2048);
     buf_cstr(&path, "/v1/usage");
     ctl_query(&path, "tenant", args_get(&c->args, OPTION_TENANT));
     ctl_query(&path, "days", args_get(&c->args, OPTION_DAYS));
     int code = ctl_get(c, &answer, "%.*s", STR_FMT(buf_str(&path)));
     buf_release(&path);
-    if (code)
-        return code;
-    if (c->json) {
-        ctl_put_json(c, answer);
-        return CTL_GOOD;
-    }
-    table_init(&t, COLUMNS, ARRAY_LEN(COLUMNS));
-    const struct json *list = json_get(answer, "usage");
-    for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count; i++)
-        usage_row(&t, INK_PLAIN, &list->array.items[i], false);
-    if (!t.cell_count)
-        buf_cstr(&c->out, "nothing was used\n");
-    else
-        usage_row(&t, INK_BOLD, json_get(answer, "total"), true);
-    table_put(&t, &c->style, &c->out);
-    table_release(&t);
-    return CTL_GOOD;
+    if (!ctl_is_told(c, code, answer))
+        ctl_put_rows(c, &ROWS, answer);
+    return code;
 }
 
 struct audit_rows {
@@ -257,15 +242,11 @@ static void put_status(struct ctl *c, const struct json *s)
 
 int cmd_status(struct ctl *c)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     int code = ctl_get(c, &answer, "/v1/status");
-    if (code)
-        return code;
-    if (c->json)
-        ctl_put_json(c, answer);
-    else
+    if (!ctl_is_told(c, code, answer))
         put_status(c, answer);
-    return CTL_GOOD;
+    return code;
 }
 
 /* ---- doctor ---------------------------------------------------------------------------------- */
@@ -383,15 +364,11 @@ static int post_path(struct ctl *c, const char *where, const char *member, const
 
 int cmd_backup(struct ctl *c)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     int code = post_path(c, "/v1/backup", "file", c->args.words[0], NULL, &answer);
-    if (code)
-        return code;
-    if (c->json)
-        ctl_put_json(c, answer);
-    else
+    if (!ctl_is_told(c, code, answer))
         buf_fmt(&c->out, "the store was copied to %s\n", c->args.words[0]);
-    return CTL_GOOD;
+    return code;
 }
 
 static int64_t count_of(const struct json *v, const char *name)
@@ -402,7 +379,7 @@ static int64_t count_of(const struct json *v, const char *name)
 
 int cmd_policy_load(struct ctl *c)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     char text[STYLE_TEXT];
     const char *dir = c->args.word_count ? c->args.words[0] : NULL;
     bool on = args_has(&c->args, OPTION_AUDIT), off = args_has(&c->args, OPTION_NO_AUDIT);
@@ -413,12 +390,8 @@ int cmd_policy_load(struct ctl *c)
                          : off ? "off"
                                : NULL,
                          &answer);
-    if (code)
+    if (ctl_is_told(c, code, answer))
         return code;
-    if (c->json) {
-        ctl_put_json(c, answer);
-        return CTL_GOOD;
-    }
     if (off) {
         buf_cstr(&c->out, "no set is on trial\n");
         return CTL_GOOD;

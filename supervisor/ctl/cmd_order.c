@@ -5,15 +5,19 @@
 #include "supervisor/ctl/ctl.h"
 #include "supervisor/ctl/table.h"
 
-static void add_when(struct ctl *c, struct table *t, const struct json *row, const char *name)
-{
-    char text[STYLE_TEXT];
-    int64_t at;
-    bool has = show_time(row, name, &at);
-    table_add(t, INK_PLAIN, has ? str_of(style_ago(&c->style, at, text)) : STR_NONE);
-}
-
 /* ---- switches -------------------------------------------------------------------------------- */
+
+static void switch_row(struct ctl *c, struct table *t, const struct json *w)
+{
+    bool is_killed = str_is(show_str(w, "state"), "killed");
+    table_add(t, INK_BOLD, show_str(w, "scope"));
+    table_add(t, INK_BOLD, show_str(w, "name"));
+    table_fmt(t, is_killed ? INK_RED : INK_YELLOW, "%.*s%s", STR_FMT(show_str(w, "state")),
+              show_bool(w, "ending") ? ", ending runs" : "");
+    table_add(t, INK_PLAIN, show_str(w, "who"));
+    ctl_add_ago(c, t, w, "at");
+    table_add(t, INK_DIM, show_str(w, "why"));
+}
 
 static void put_switches(struct ctl *c, const struct json *answer, const char *none)
 {
@@ -21,37 +25,21 @@ static void put_switches(struct ctl *c, const struct json *answer, const char *n
         {"STOPPED", false, false}, {"NAME", false, true},   {"STATE", false, false},
         {"BY", false, true},       {"SINCE", false, false}, {"WHY", false, true},
     };
-    const struct json *list = json_get(answer, "switches");
-    struct table t;
-    table_init(&t, COLUMNS, ARRAY_LEN(COLUMNS));
-    for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count; i++) {
-        const struct json *w = &list->array.items[i];
-        bool is_killed = str_is(show_str(w, "state"), "killed");
-        table_add(&t, INK_BOLD, show_str(w, "scope"));
-        table_add(&t, INK_BOLD, show_str(w, "name"));
-        table_fmt(&t, is_killed ? INK_RED : INK_YELLOW, "%.*s%s", STR_FMT(show_str(w, "state")),
-                  show_bool(w, "ending") ? ", ending runs" : "");
-        table_add(&t, INK_PLAIN, show_str(w, "who"));
-        add_when(c, &t, w, "at");
-        table_add(&t, INK_DIM, show_str(w, "why"));
-    }
-    if (!t.cell_count)
-        buf_fmt(&c->out, "%s\n", none);
-    table_put(&t, &c->style, &c->out);
-    table_release(&t);
+    const struct ctl_rows rows = {.columns = COLUMNS,
+                                  .column_count = ARRAY_LEN(COLUMNS),
+                                  .member = "switches",
+                                  .row = switch_row,
+                                  .none = none};
+    ctl_put_rows(c, &rows, answer);
 }
 
 int cmd_switches(struct ctl *c)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     int code = ctl_get(c, &answer, "/v1/switches");
-    if (code)
-        return code;
-    if (c->json)
-        ctl_put_json(c, answer);
-    else
+    if (!ctl_is_told(c, code, answer))
         put_switches(c, answer, "nothing is stopped");
-    return CTL_GOOD;
+    return code;
 }
 
 /* Exactly one of --workflow, --tenant and --all: a stop of everything is never a slip. */
@@ -67,8 +55,10 @@ static int read_scope(struct ctl *c, const char **ret_scope, const char **ret_na
     return CTL_GOOD;
 }
 
-static int change(struct ctl *c, const char *path, const char *state, const struct json **ret)
+/* Asks for it and shows what is stopped after it. */
+static int change(struct ctl *c, const char *path, const char *state, const char *none)
 {
+    const struct json *answer = NULL;
     const char *scope = NULL, *name = NULL, *reason = args_get(&c->args, OPTION_REASON);
     struct buf body;
     struct jout j;
@@ -87,39 +77,37 @@ static int change(struct ctl *c, const char *path, const char *state, const stru
         jout_m_cstr(&j, "reason", reason);
     jout_object_end(&j);
     code = jout_end(&j) < 0 ? ctl_usage(c, "the name or reason is too long or no UTF-8")
-                            : ctl_post(c, buf_str(&body), "application/json", ret, "%s", path);
+                            : ctl_post(c, buf_str(&body), "application/json", &answer, "%s", path);
     buf_release(&body);
+    if (!ctl_is_told(c, code, answer))
+        put_switches(c, answer, none);
     return code;
 }
 
 int cmd_stop(struct ctl *c)
 {
-    const struct json *answer;
     bool kill = args_has(&c->args, OPTION_KILL);
-    int code = change(c, "/v1/stop", kill ? "killed" : "paused", &answer);
-    if (code)
-        return code;
-    if (c->json)
-        ctl_put_json(c, answer);
-    else
-        put_switches(c, answer, "nothing is stopped");
-    return CTL_GOOD;
+    return change(c, "/v1/stop", kill ? "killed" : "paused", "nothing is stopped");
 }
 
 int cmd_go(struct ctl *c)
 {
-    const struct json *answer;
-    int code = change(c, "/v1/go", NULL, &answer);
-    if (code)
-        return code;
-    if (c->json)
-        ctl_put_json(c, answer);
-    else
-        put_switches(c, answer, "nothing is stopped any more");
-    return CTL_GOOD;
+    return change(c, "/v1/go", NULL, "nothing is stopped any more");
 }
 
 /* ---- queues ---------------------------------------------------------------------------------- */
+
+static void queue_row(struct ctl *c, struct table *t, const struct json *row)
+{
+    static const char *const NUMBERS[] = {"priority", "queued", "new", "keyWaiting", "running"};
+    char text[STYLE_TEXT];
+    table_add(t, INK_BOLD, show_str(row, "workflow"));
+    table_add(t, INK_PLAIN, show_str(row, "tenant"));
+    for (size_t i = 0; i < ARRAY_LEN(NUMBERS); i++)
+        table_add(t, INK_PLAIN, str_of(style_count(show_i64(row, NUMBERS[i]), text)));
+    ctl_add_ago(c, t, row, "oldestAt");
+    table_add(t, INK_DIM, show_str(row, "why"));
+}
 
 int cmd_queue(struct ctl *c)
 {
@@ -128,31 +116,14 @@ int cmd_queue(struct ctl *c)
         {"QUEUED", true, false},   {"NEW", true, false},     {"FOR KEY", true, false},
         {"RUNNING", true, false},  {"OLDEST", false, false}, {"WHY", false, true},
     };
-    static const char *const NUMBERS[] = {"priority", "queued", "new", "keyWaiting", "running"};
-    const struct json *answer;
-    struct table t;
-    char text[STYLE_TEXT];
+    static const struct ctl_rows ROWS = {.columns = COLUMNS,
+                                         .column_count = ARRAY_LEN(COLUMNS),
+                                         .member = "queue",
+                                         .row = queue_row,
+                                         .none = "nothing is queued"};
+    const struct json *answer = NULL;
     int code = ctl_get(c, &answer, "/v1/queue");
-    if (code)
-        return code;
-    if (c->json) {
-        ctl_put_json(c, answer);
-        return CTL_GOOD;
-    }
-    table_init(&t, COLUMNS, ARRAY_LEN(COLUMNS));
-    const struct json *list = json_get(answer, "queue");
-    for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count; i++) {
-        const struct json *row = &list->array.items[i];
-        table_add(&t, INK_BOLD, show_str(row, "workflow"));
-        table_add(&t, INK_PLAIN, show_str(row, "tenant"));
-        for (size_t k = 0; k < ARRAY_LEN(NUMBERS); k++)
-            table_add(&t, INK_PLAIN, str_of(style_count(show_i64(row, NUMBERS[k]), text)));
-        add_when(c, &t, row, "oldestAt");
-        table_add(&t, INK_DIM, show_str(row, "why"));
-    }
-    if (!t.cell_count)
-        buf_cstr(&c->out, "nothing is queued\n");
-    table_put(&t, &c->style, &c->out);
-    table_release(&t);
-    return CTL_GOOD;
+    if (!ctl_is_told(c, code, answer))
+        ctl_put_rows(c, &ROWS, answer);
+    return code;
 }

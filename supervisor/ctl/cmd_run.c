@@ -46,7 +46,8 @@ static void run_row(void *arg, const struct json *run)
     struct str cost = show_number(run, "cost"), reason = show_str(run, "reason");
     table_fmt(&r->table, INK_BOLD, "%" PRId64, show_i64(run, "run"));
     struct str mode = show_str(run, "mode");
-    bool is_apart = str_is(mode, "dry") || str_is(mode, "replay"); /* nothing that it does is real */
+    bool is_apart =
+        str_is(mode, "dry") || str_is(mode, "replay"); /* nothing that it does is real */
     add_state(r, run);
     table_fmt(&r->table, is_apart ? INK_DIM : INK_PLAIN, "%.*s%s%.*s%s",
               STR_FMT(show_str(run, "workflow")), is_apart ? " (" : "",
@@ -187,17 +188,13 @@ static void put_children(struct ctl *c, const struct json *run)
 
 int cmd_run_show(struct ctl *c)
 {
-    const struct json *run;
+    const struct json *run = NULL;
     int64_t id;
     int code = ctl_id(c, 0, "RUN", &id);
     if (!code)
         code = ctl_get(c, &run, "/v1/runs/%" PRId64, id);
-    if (code)
+    if (ctl_is_told(c, code, run))
         return code;
-    if (c->json) {
-        ctl_put_json(c, run);
-        return CTL_GOOD;
-    }
     trace_put_head(run, &c->style, &c->out);
     put_open_gates(c, run);
     put_children(c, run);
@@ -213,12 +210,8 @@ int cmd_run_trace(struct ctl *c)
     int code = ctl_id(c, 0, "RUN", &id);
     if (!code)
         code = ctl_get(c, &trace, "/v1/runs/%" PRId64 "/trace", id);
-    if (code)
+    if (ctl_is_told(c, code, trace))
         return code;
-    if (c->json) {
-        ctl_put_json(c, trace);
-        return CTL_GOOD;
-    }
     code = ctl_get(c, &run, "/v1/runs/%" PRId64, id);
     if (!code)
         trace_put(trace, run, &c->style, &c->out);
@@ -252,7 +245,7 @@ static void put_decisions(struct ctl *c, const struct json *list)
 
 int cmd_run_step(struct ctl *c)
 {
-    const struct json *step;
+    const struct json *step = NULL;
     int64_t run, seq;
     int code = ctl_id(c, 0, "RUN", &run);
     if (!code)
@@ -260,12 +253,8 @@ int cmd_run_step(struct ctl *c)
     if (!code)
         code = ctl_get(c, &step, "/v1/runs/%" PRId64 "/steps/%" PRId64 "%s", run, seq,
                        args_has(&c->args, OPTION_WHOLE) ? "?whole=1" : "");
-    if (code)
+    if (ctl_is_told(c, code, step))
         return code;
-    if (c->json) {
-        ctl_put_json(c, step);
-        return CTL_GOOD;
-    }
     style_put(&c->out, &c->style, INK_BOLD, "run %" PRId64 ", step %" PRId64 "\n", run, seq);
     trace_put_step_line(step, 0, &c->style, &c->out);
     put_decisions(c, json_get(step, "decisions"));
@@ -286,7 +275,9 @@ static int ask_again(struct ctl *c, const struct json *decision, const struct ho
         return CTL_GOOD;
     int res = facts_parse(facts->raw, &c->arena, &f, &err);
     if (res >= 0)
-        res = facts_ask_of(show_str(decision, "ask"), &f.ask) ? 0 : err_set(&err, EINVAL, "an ask that is not known here");
+        res = facts_ask_of(show_str(decision, "ask"), &f.ask)
+                  ? 0
+                  : err_set(&err, EINVAL, "an ask that is not known here");
     if (res >= 0)
         res = ask_explain(house, &f, (struct strs){NULL, 0}, &c->out, &err);
     return res < 0 ? ctl_fail_err(c, CTL_FAILED, &err) : CTL_GOOD;
@@ -295,7 +286,7 @@ static int ask_again(struct ctl *c, const struct json *decision, const struct ho
 /* The set that decided, from the store; NULL when it is not kept any more. */
 static struct house *recorded_set(struct ctl *c, struct str digest)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     struct diags diags;
     struct house *house = NULL;
     struct err err = ERR_INIT;
@@ -327,7 +318,7 @@ static int explain_one(struct ctl *c, const struct json *d, const struct house *
 
 int cmd_explain(struct ctl *c)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     struct house *house = NULL;
     int64_t run, seq;
     int code = ctl_id(c, 0, "RUN", &run);
@@ -335,12 +326,8 @@ int cmd_explain(struct ctl *c)
         code = ctl_id(c, 1, "STEP", &seq);
     if (!code)
         code = ctl_get(c, &answer, "/v1/runs/%" PRId64 "/steps/%" PRId64 "/explain", run, seq);
-    if (code)
+    if (ctl_is_told(c, code, answer))
         return code;
-    if (c->json) {
-        ctl_put_json(c, answer);
-        return CTL_GOOD;
-    }
     if (args_get(&c->args, OPTION_POLICY))
         code = ctl_load_house(c, args_get(&c->args, OPTION_POLICY), &house);
     const struct json *list = json_get(answer, "decisions");
@@ -357,7 +344,7 @@ int cmd_explain(struct ctl *c)
 
 static int change_run(struct ctl *c, const char *verb, const char *done)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     const char *reason = args_get(&c->args, OPTION_REASON);
     struct buf body;
     struct jout j;
@@ -377,13 +364,9 @@ static int change_run(struct ctl *c, const char *verb, const char *done)
         code = ctl_post(c, buf_str(&body), "application/json", &answer, "/v1/runs/%" PRId64 "/%s",
                         id, verb);
     buf_release(&body);
-    if (code)
-        return code;
-    if (c->json)
-        ctl_put_json(c, answer);
-    else
+    if (!ctl_is_told(c, code, answer))
         buf_fmt(&c->out, "run %" PRId64 ": %s\n", id, done);
-    return CTL_GOOD;
+    return code;
 }
 
 int cmd_run_cancel(struct ctl *c)

@@ -24,7 +24,7 @@ static int post(struct ctl *c, const char *body, const struct json **ret, int64_
 
 int cmd_run_fork(struct ctl *c)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     const char *from = args_get(&c->args, OPTION_FROM);
     bool dry = args_has(&c->args, OPTION_DRY);
     char body[80];
@@ -121,7 +121,7 @@ int ctl_replay(struct ctl *c, int64_t origin, const struct json **ret_run)
 
 int cmd_run_replay(struct ctl *c)
 {
-    const struct json *run;
+    const struct json *run = NULL;
     int64_t origin;
     int code = ctl_id(c, 0, "RUN", &origin);
     if (!code)
@@ -164,6 +164,15 @@ static void add_differs(struct table *t, const struct json *pair)
                                          : STR("same"));
 }
 
+static void pair_row(struct ctl *c UNUSED, struct table *t, const struct json *pair)
+{
+    add_seq(t, pair, "a");
+    add_seq(t, pair, "b");
+    table_add(t, INK_CYAN, show_str(pair, "kind"));
+    table_add(t, INK_PLAIN, show_str(pair, "key"));
+    add_differs(t, pair);
+}
+
 static void put_pairs(struct ctl *c, const struct json *answer)
 {
     static const struct table_column COLUMNS[] = {{"A", true, false},
@@ -171,19 +180,9 @@ static void put_pairs(struct ctl *c, const struct json *answer)
                                                   {"KIND", false, false},
                                                   {"KEY", false, true},
                                                   {"DIFFERS", false, false}};
-    struct table t;
-    const struct json *list = json_get(answer, "steps");
-    table_init(&t, COLUMNS, ARRAY_LEN(COLUMNS));
-    for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count; i++) {
-        const struct json *pair = &list->array.items[i];
-        add_seq(&t, pair, "a");
-        add_seq(&t, pair, "b");
-        table_add(&t, INK_CYAN, show_str(pair, "kind"));
-        table_add(&t, INK_PLAIN, show_str(pair, "key"));
-        add_differs(&t, pair);
-    }
-    table_put(&t, &c->style, &c->out);
-    table_release(&t);
+    static const struct ctl_rows ROWS = {
+        .columns = COLUMNS, .column_count = ARRAY_LEN(COLUMNS), .member = "steps", .row = pair_row};
+    ctl_put_rows(c, &ROWS, answer);
 }
 
 static void put_doc(struct ctl *c, const char *name, const struct json *doc)
@@ -242,7 +241,7 @@ static void put_ends(struct ctl *c, const struct json *answer)
 
 int cmd_run_diff(struct ctl *c)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     int64_t a, b;
     int code = ctl_id(c, 0, "A", &a);
     if (!code)

@@ -42,7 +42,7 @@ static int parse_version(struct ctl *c, struct str text, struct version **ret)
 static struct version *version_of(struct checking *k, struct str digest)
 {
     struct ctl *c = k->c;
-    const struct json *answer;
+    const struct json *answer = NULL;
     for (size_t i = 0; i < k->kept_count; i++)
         if (str_eq(k->kept[i].digest, digest))
             return k->kept[i].version;
@@ -85,7 +85,7 @@ static int version_of_files(struct checking *k, const struct workflow *w)
 /* The version to check against: k->to, NULL when the workflow is gone. */
 static int find_target(struct checking *k)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     k->installed = STR_NONE;
     if (k->house) {
         const struct workflow *w = house_workflow(k->house, str_of(k->workflow));
@@ -109,7 +109,7 @@ struct steps {
 
 static int read_page(struct ctl *c, int64_t run, int64_t *after, struct steps *s)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     int code =
         ctl_get(c, &answer, "/v1/runs/%" PRId64 "/steps?after=%" PRId64 "&limit=500", run, *after);
     const struct json *list = code ? NULL : json_get(answer, "steps");
@@ -132,7 +132,7 @@ static int read_page(struct ctl *c, int64_t run, int64_t *after, struct steps *s
 /* The steps that a replay would look at: those after the checkpoint. */
 static int read_steps(struct ctl *c, int64_t run, struct steps *s)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     int code = ctl_get(c, &answer, "/v1/runs/%" PRId64, run);
     int64_t after = code ? 0 : show_i64(json_get(answer, "checkpoint"), "seq");
     bool first = true;
@@ -271,7 +271,7 @@ static int check_workflow(struct checking *k)
 
 static int check_all(struct checking *k)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     const char *one = args_get(&k->c->args, OPTION_WORKFLOW);
     int code = ctl_get(k->c, &answer, "/v1/workflows");
     const struct json *list = code ? NULL : json_get(answer, "workflows");

@@ -42,11 +42,9 @@ static int get_version(struct ctl *c, const char *workflow, const char *version,
 static void version_row(struct ctl *c, struct table *t, const struct json *v)
 {
     char text[STYLE_TEXT];
-    int64_t at;
     bool current = show_bool(v, "current"), installed = show_bool(v, "installed");
     table_add(t, INK_BOLD, str_slice(show_str(v, "version"), 0, SHORT));
-    table_add(t, INK_PLAIN,
-              show_time(v, "firstAt", &at) ? str_of(style_ago(&c->style, at, text)) : STR_NONE);
+    ctl_add_ago(c, t, v, "firstAt");
     table_add(t, INK_PLAIN, str_of(style_count(show_i64(v, "live"), text)));
     table_add(t, current ? INK_GREEN : INK_DIM,
               current && installed ? STR("new runs take it")
@@ -63,21 +61,15 @@ int cmd_workflow_versions(struct ctl *c)
         {"LIVE RUNS", true, false},
         {"", false, false},
     };
-    const struct json *answer;
-    struct table t;
+    static const struct ctl_rows ROWS = {.columns = COLUMNS,
+                                         .column_count = ARRAY_LEN(COLUMNS),
+                                         .member = "versions",
+                                         .row = version_row};
+    const struct json *answer = NULL;
     int code = get_versions(c, c->args.words[0], &answer);
-    if (code)
+    if (ctl_is_told(c, code, answer))
         return code;
-    if (c->json) {
-        ctl_put_json(c, answer);
-        return CTL_GOOD;
-    }
-    table_init(&t, COLUMNS, ARRAY_LEN(COLUMNS));
-    const struct json *list = json_get(answer, "versions");
-    for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count; i++)
-        version_row(c, &t, &list->array.items[i]);
-    table_put(&t, &c->style, &c->out);
-    table_release(&t);
+    ctl_put_rows(c, &ROWS, answer);
     if (show_is_set(answer, "pinned")) {
         buf_cstr(&c->out, "rolled back by ");
         style_foreign(&c->out, &c->style, INK_PLAIN, show_str(answer, "pinnedBy"), 64);
@@ -153,12 +145,8 @@ int cmd_workflow_show(struct ctl *c)
             "the files do not hold %s any more: name a version (reeve workflow versions %s)",
             workflow, workflow);
     code = get_version(c, workflow, version, &answer);
-    if (code)
+    if (ctl_is_told(c, code, answer))
         return code;
-    if (c->json) {
-        ctl_put_json(c, answer);
-        return CTL_GOOD;
-    }
     style_foreign(&c->out, &c->style, INK_BOLD, show_str(answer, "workflow"), 64);
     buf_cstr(&c->out, ", version ");
     style_foreign(&c->out, &c->style, INK_BOLD, str_slice(show_str(answer, "version"), 0, SHORT),
@@ -346,7 +334,7 @@ int cmd_workflow_diff(struct ctl *c)
 
 int cmd_workflow_rollback(struct ctl *c)
 {
-    const struct json *answer;
+    const struct json *answer = NULL;
     struct buf body;
     struct jout j;
     bool latest = args_has(&c->args, OPTION_LATEST);
@@ -363,12 +351,8 @@ int cmd_workflow_rollback(struct ctl *c)
                                 : ctl_post(c, buf_str(&body), "application/json", &answer,
                                            "/v1/workflows/rollback");
     buf_release(&body);
-    if (code)
+    if (ctl_is_told(c, code, answer))
         return code;
-    if (c->json) {
-        ctl_put_json(c, answer);
-        return CTL_GOOD;
-    }
     buf_cstr(&c->out, "new runs of ");
     style_foreign(&c->out, &c->style, INK_BOLD, show_str(answer, "workflow"), 64);
     buf_cstr(&c->out, " take version ");

@@ -238,6 +238,36 @@ void ctl_put_json(struct ctl *c, const struct json *v)
     buf_char(&c->out, '\n');
 }
 
+bool ctl_is_told(struct ctl *c, int code, const struct json *answer)
+{
+    if (!code && c->json)
+        ctl_put_json(c, answer);
+    return code || c->json;
+}
+
+void ctl_add_ago(struct ctl *c, struct table *t, const struct json *row, const char *name)
+{
+    char text[STYLE_TEXT];
+    int64_t at;
+    bool has = show_time(row, name, &at);
+    table_add(t, INK_PLAIN, has ? str_of(style_ago(&c->style, at, text)) : STR_NONE);
+}
+
+void ctl_put_rows(struct ctl *c, const struct ctl_rows *rows, const struct json *answer)
+{
+    const struct json *list = json_get(answer, rows->member);
+    struct table t;
+    table_init(&t, rows->columns, rows->column_count);
+    for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count; i++)
+        rows->row(c, &t, &list->array.items[i]);
+    if (!t.cell_count && rows->none)
+        buf_fmt(&c->out, "%s\n", rows->none);
+    else if (rows->last)
+        rows->row(c, &t, json_get(answer, rows->last));
+    table_put(&t, &c->style, &c->out);
+    table_release(&t);
+}
+
 /* ---- arguments ------------------------------------------------------------------------------- */
 
 int ctl_id(struct ctl *c, size_t word, const char *what, int64_t *ret)

@@ -12,7 +12,7 @@
 #include "sandbox/os/clock.h"
 #include "supervisor/ctl/args.h"
 #include "supervisor/ctl/client.h"
-#include "supervisor/ctl/style.h"
+#include "supervisor/ctl/table.h"
 
 enum exit_code {
     CTL_GOOD = 0,
@@ -61,11 +61,26 @@ int ctl_post(struct ctl *c, struct str body, const char *content_type, const str
              ...) PRINTF(5, 6);
 /* The answer as it came, made safe to look at (same JSON), with a line's end. For --json. */
 void ctl_put_json(struct ctl *c, const struct json *v);
+/* Whether a command is over with what the API answered: code says that it failed (and was told), or --json
+ * asked for the answer, which is written. The command returns code then. */
+bool ctl_is_told(struct ctl *c, int code, const struct json *answer);
 
 /* A positive number among the arguments, or of an option; an exit code after telling what is wrong. */
 int ctl_id(struct ctl *c, size_t word, const char *what, int64_t *ret);
 /* Appends "?name=value" or "&name=value", encoded; nothing for NULL. */
 void ctl_query(struct buf *path, const char *name, const char *value);
+
+/* A list that is answered whole, as a table. */
+struct ctl_rows {
+    const struct table_column *columns;
+    size_t column_count;
+    const char *member; /* of the answer: "workflows" */
+    void (*row)(struct ctl *c, struct table *t, const struct json *row);
+    const char *last;   /* of the answer: one more row below the others, a total; or NULL */
+    const char *none;   /* what to say when there is no row; NULL: nothing */
+};
+void ctl_add_ago(struct ctl *c, struct table *t, const struct json *row, const char *name); /* a cell: "2 min ago" */
+void ctl_put_rows(struct ctl *c, const struct ctl_rows *rows, const struct json *answer);
 
 /* The rows of a list, page after page where --all says so. path: with its query, without cursor. */
 typedef void ctl_row_fn(void *arg, const struct json *row);
