@@ -401,6 +401,11 @@ void broker_message(struct run *r, const struct wire_message *m)
     const struct wire_rule *rule =
         wire_admit(rules, ARRAY_LEN(rules), m, state, &r->seen, &code, &err);
     if (!rule) {
+        if (state != ENDED &&
+            str_is(m->method, "step/record")) { /* it goes on as if they were recorded */
+            worker_fault(r, err.text);
+            return;
+        }
         if (m->kind == WIRE_REQUEST)
             wire_error(r->wire, m->id, code, "%s", err.text);
         run_log(r, LOG_LEVEL_WARN, "broker", str_of(err.text));

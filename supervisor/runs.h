@@ -34,6 +34,7 @@ struct run {
     struct wire *wire;
     uint64_t seen;          /* admitted once-messages of this attempt */
     bool begun;             /* run/begin was answered */
+    bool started_over;      /* its worker was killed before it began, and this is another one */
     bool ended;             /* run/end came: the worker is expected to leave */
     bool sequential;
     size_t first_new;       /* steps in the journal when the attempt began: progress is beyond */

@@ -7,6 +7,7 @@
 #include "supervisor/effect.h"
 #include "supervisor/gate.h"
 #include "supervisor/trigger.h"
+#include "supervisor/worker.h"
 
 #define UNTIL_MAX_MS INT64_C(253402300799999) /* the last moment that a date can say */
 
@@ -138,6 +139,7 @@ int waits_step_end(void *ctx, struct wire *w, const struct wire_message *m, stru
 }
 
 #define RECORDS_MAX 256 /* steps a message: the others wait meanwhile */
+_Static_assert(RECORDS_MAX == 256, "as record_refused says");
 
 /* {"begin":{as of step/begin},"value":any} */
 static int record_one(struct run *r, const struct json *step, struct buf *outcome, struct err *err)
@@ -181,19 +183,30 @@ static int record_all(struct run *r, const struct json *steps, struct err *err)
     return e;
 }
 
+/* Why none of them can be recorded, or NULL. */
+static const char *record_refused(const struct run *r, const struct json *steps)
+{
+    if (!json_is(steps, JSON_ARRAY))
+        return "step/record: expected steps, an array";
+    if (steps->array.count > RECORDS_MAX)
+        return "step/record: at most 256 steps";
+    if (r->journal.unmatched || r->held || r->rec.mode != RUN_REAL)
+        return "step/record: the journal may know these steps: step/begin asks it";
+    return NULL;
+}
+
+/* Who sends this does not wait for the answer: what it asks for next rests on these steps. So a
+ * refusal is no answer that could be passed over, but the end. */
 int waits_step_record(void *ctx, struct wire *w, const struct wire_message *m, struct err *err)
 {
     struct run *r = ctx;
-    const struct json *steps;
+    const struct json *steps = json_get(m->params, "steps");
     struct wire_out o;
-    struct err why = ERR_INIT;
-    if (json_want(m->params, "steps", JSON_ARRAY, &steps, &why) < 0)
-        return wire_error(w, m->id, WIRE_E_PARAMS, "step/record: %s", why.text);
-    if (steps->array.count > RECORDS_MAX)
-        return wire_error(w, m->id, WIRE_E_PARAMS, "step/record: at most %d steps", RECORDS_MAX);
-    if (r->journal.unmatched || r->held || r->rec.mode != RUN_REAL)
-        return wire_error(w, m->id, WIRE_E_STATE,
-                          "step/record: the journal may know these steps: step/begin asks it");
+    const char *refused = record_refused(r, steps);
+    if (refused) {
+        worker_fault(r, refused);
+        return 0;
+    }
     int e = record_all(r, steps, err);
     if (e < 0 || run_state_is_final(r->rec.state) || !r->wire)
         return e;

@@ -3,6 +3,8 @@
  */
 #include "supervisor/worker.h"
 
+#include <signal.h>
+
 #include "policy/process.h"
 #include "sandbox/os/fd.h"
 #include "supervisor/broker.h"
@@ -189,6 +191,28 @@ static void on_started(void *arg, struct started *p, const struct started_info *
     run_put(r);
 }
 
+/* Killed by somebody else before it had said a word: nothing was tried yet, and one that stood
+ * ready was perhaps dying when it was given out. Another takes its place in the same attempt, once:
+ * a program that kills itself cannot be told from one that was killed, and must not spin. */
+static bool may_start_over(const struct run *r, const struct started_exit *e)
+{
+    return r->rec.state == RUN_STARTING && !r->begun && !r->started_over && !e->oom &&
+           !r->refused[0] && e->exit.by_signal && e->exit.code == SIGKILL;
+}
+
+static void start_over(struct run *r, const char *why)
+{
+    struct err err = ERR_INIT;
+    char text[ERR_TEXT_MAX];
+    snprintf(text, sizeof(text), "%s before it began: another is started", why);
+    run_log(r, LOG_LEVEL_WARN, "worker", str_of(text));
+    forget_attempt(r);
+    int e = worker_start(r, &err);
+    r->started_over = true;
+    if (e < 0)
+        run_attempt_failed(r, LIFE_LOST, err.text);
+}
+
 static void on_exit_told(void *arg, struct started *p, const struct started_exit *e)
 {
     (void)p;
@@ -204,7 +228,9 @@ static void on_exit_told(void *arg, struct started *p, const struct started_exit
     else
         snprintf(text, sizeof(text), "the worker %s%s", how,
                  e->oom ? " (out of memory: limits.memory)" : "");
-    if (r->rec.state == RUN_RUNNING || r->rec.state == RUN_STARTING) {
+    if (may_start_over(r, e)) {
+        start_over(r, text);
+    } else if (r->rec.state == RUN_RUNNING || r->rec.state == RUN_STARTING) {
         forget_attempt(r);
         run_log(r, LOG_LEVEL_WARN, "worker", str_of(text));
         run_attempt_failed(r, LIFE_LOST, text);
@@ -254,7 +280,7 @@ int worker_start(struct run *r, struct err *err)
     for (size_t i = 0; i < q.file_count && r->rec.mode != RUN_REAL; i++)
         q.files[i].write = false;
     r->seen = 0;
-    r->begun = r->ended = r->sequential = false;
+    r->begun = r->ended = r->sequential = r->started_over = false;
     r->refused[0] = '\0';
     snprintf(r->key, sizeof(r->key), "run-%" PRId64 ".%d", r->rec.id, r->rec.attempt);
     q.key = str_of(r->key);

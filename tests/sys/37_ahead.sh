@@ -3,7 +3,7 @@
 # worker and of all; and what a hostile worker makes of step/record ends with itself. INV-05
 . "$(dirname "$0")/lib.bash"
 . "$(dirname "$0")/life.bash"
-plan 19
+plan 21
 workflow one 'limits: {park_after: 300ms, attempts: 9, steps: 100000}'
 workflow few 'limits: {steps: 20}'
 ok "reeved starts" start_reeved
@@ -50,10 +50,25 @@ like "and is named" "$(run_reason "$run")" 'limits.steps'
 record() { jq -nc --argjson n "$1" '[{call:"step/record",params:{steps:[range($n) | {begin:{key:"h-\(.)"},value:.}]}}]'; }
 run=$(go one "$(record 257)")
 await "its end" is_final "$run"
-is "a message holds at most 256" "$(result "$run" | jq -c 'map(.error)') $(keys "$run")" "[-32602] 0 0"
-run=$(go one '[{"call":"step/record","params":{"steps":{"a":1}}},{"call":"step/record","params":{}},{"call":"step/record","params":{"steps":[]}}]')
+is "a message holds at most 256; more are not recorded, nor anything after" "$(run_state "$run") $(keys "$run")" "failed 0 0"
+like "and the reason says so" "$(run_reason "$run")" 'step/record: at most 256 steps'
+run=$(go one '[{"call":"step/record","params":{"steps":[]}}]')
 await "its end" is_final "$run"
-is "it is an array, and may be empty" "$(result "$run" | jq -c 'map(.error)')" "[-32602,-32602,null]"
+is "it may be empty" "$(run_state "$run") $(result "$run")" "succeeded [{}]"
+# A client that does not look at answers: its later steps are not recorded as if those had been.
+after='{"jsonrpc":"2.0","id":902,"method":"step/record","params":{"steps":[{"begin":{"key":"after"},"value":2}]}},{"jsonrpc":"2.0","id":903,"method":"run/end","params":{"result":"cheated"}}'
+for params in '{"steps":{"a":1}}' '{}' "{\"steps\":$(jq -nc '[range(257)|{begin:{key:"k\(.)"},value:1}]')}"; do
+    run=$(go one '[{"say":[{"jsonrpc":"2.0","id":901,"method":"step/record","params":'"$params"'},'"$after"']},{"hang":true}]')
+    await "its end" is_final "$run"
+    echo "$(run_state "$run") $(keys "$run") $(run_reason "$run" | grep -o 'step/record')"
+done >"$dir/out.txt"
+run=$(go one '[{"say":[{"jsonrpc":"2.0","method":"step/record","params":{"steps":[{"begin":{"key":"k"},"value":1}]}},'"$after"']},{"hang":true}]')
+await "its end" is_final "$run"
+echo "$(run_state "$run") $(keys "$run") $(run_reason "$run" | grep -o 'step/record')" >>"$dir/out.txt"
+run=$(go one '[{"attempt":1,"then":[{"step":"x","value":1},{"step":"y","value":1},{"die":1}]},{"say":[{"jsonrpc":"2.0","id":901,"method":"step/record","params":{"steps":[{"begin":{"key":"x"},"value":7}]}},'"$after"']},{"hang":true}]')
+await "its end" is_final "$run"
+echo "$(run_state "$run") $(keys "$run" | sed 's/2 2/0 0/') $(run_reason "$run" | grep -o 'step/record')" >>"$dir/out.txt"
+is "whoever passes a refusal over is ended before it says more" "$(sort "$dir/out.txt" | uniq -c | tr -s ' ')" " 5 failed 0 0 step/record"
 for step in '7' '{"value":1}' '{"begin":[],"value":1}' '{"begin":{"key":""},"value":1}' '{"begin":{"key":"k"}}'; do
     run=$(go one '[{"call":"step/record","params":{"steps":[{"begin":{"key":"good"},"value":1},'"$step"']}},{"step":"after","value":1}]')
     await "its end" is_final "$run"
@@ -63,7 +78,7 @@ is "a step that is none ends the run: the worker has taken it for recorded" "$(s
 run=$(go one '[{"attempt":1,"then":[{"step":"x","value":1},{"die":1}],"else":[{"call":"step/record","params":{"steps":[{"begin":{"key":"x"},"value":2}]}}]}]')
 await "its end" is_final "$run"
 is "nothing is recorded past what the journal knows" "$(run_state "$run") $(keys "$run") $("$reeve" run step "$run" 1 --json | jq -c .outcome.value)" "failed 1 1 1"
-like "and the run has diverged" "$(run_reason "$run")" 'diverged'
+like "and the run's end says why" "$(run_reason "$run")" 'step/record: the journal may know these steps'
 run=$(go one '[{"call":"step/record","params":{"steps":[{"begin":{"key":"same"},"value":1},{"begin":{"key":"same"},"value":2}]}},{"die":1},{"step":"same","value":3}]')
 await "its end" is_final "$run"
 like "one request twice is two occurrences, in order" "$("$reeve" run steps "$run" --all --json | jq -sc '[.. | objects | select(.key? == "same") | .occurrence]')" '^\[1,2\]$'

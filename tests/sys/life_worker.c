@@ -19,6 +19,10 @@
  *   {"hang": true}   {"big": BYTES}     never comes back; a result of so many bytes
  *   {"probe": NUMBER, "times": N}       makes that system call N times, with arguments 1 2 3 4 5 6
  *   {"noise": BYTES}                    writes so much to standard error
+ *   {"say": [MESSAGE...]}               says these as they are, waits for no answer, and goes on
+ *
+ * With BEFORE in its environment it leaves that line in /out/done before it says a word, and then
+ * hangs if there is a file /out/hang, closes its socket if there is a file /out/poison.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -203,6 +207,32 @@ static int noise(int64_t size)
     return 0;
 }
 
+static int say(const struct json *list)
+{
+    for (size_t i = 0; json_is(list, JSON_ARRAY) && i < list->array.count; i++) {
+        struct str text = list->array.items[i].raw;
+        if (write(REEVE_FD, text.ptr, text.len) < 0 || write(REEVE_FD, "\n", 1) < 0)
+            return -EPIPE;
+    }
+    return 0;
+}
+
+static void before(void)
+{
+    const char *line = getenv("BEFORE");
+    if (!line)
+        return;
+    leave_line(line);
+    leave_line("\n");
+    while (access("/out/hang", F_OK) == 0)
+        (void)poll(NULL, 0, -1);
+    if (access("/out/poison", F_OK) ==
+        0) /* as the first process of its namespace it cannot kill itself */
+        (void)close(REEVE_FD);
+    while (access("/out/poison", F_OK) == 0)
+        (void)poll(NULL, 0, 100);
+}
+
 static int op(struct life *l, const struct json *o, struct err *err)
 {
     const struct json *v;
@@ -230,6 +260,8 @@ static int op(struct life *l, const struct json *o, struct err *err)
         return big(l, v->integer);
     if ((v = json_get(o, "probe")))
         return probe(o, v->integer, err);
+    if ((v = json_get(o, "say")))
+        return say(v);
     if ((v = json_get(o, "noise")))
         return noise(v->integer);
     while (json_get(o, "hang"))
@@ -268,6 +300,7 @@ int main(void)
 {
     struct life l = {.end = reeve_step_end};
     struct err err = ERR_INIT;
+    before();
     int rc = reeve_open(REEVE_FD, &l.r, &err);
     if (rc >= 0)
         rc = reeve_begin(l.r, getenv("SEQUENTIAL") != NULL, &err);
