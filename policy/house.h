@@ -21,6 +21,7 @@
 #define HOUSE_FILE_BYTES_MAX (1u << 20)
 #define HOUSE_BYTES_MAX (16u << 20)
 #define HOUSE_WARM_MAX 256
+#define HOUSE_ROUTES_MAX 16 /* of one worker */
 #define HOUSE_NO_LIMIT (-1) /* in budgets: no limit was set */
 
 struct strs {
@@ -79,6 +80,7 @@ struct workflow_program {
     enum house_profile profile;
     struct house_pairs env;
     struct house_mounts files;
+    struct strs models; /* routes that it may ask; policy is asked besides */
     int64_t warm; /* see workflow_warm */
 };
 
@@ -298,6 +300,8 @@ bool workflow_is_triggered(const struct workflow *w, struct str type, struct str
 /* How many of its workers stand ready, started and behind their walls, before there is a run for them; of all
  * workflows together at most HOUSE_WARM_MAX. Default 0. */
 int64_t workflow_warm(const struct workflow *w);
+/* The model routes that its worker may ask, the one that it means without a word first. Borrowed from w. */
+struct strs workflow_models(const struct workflow *w);
 /* Whether w offers a tool of a server (by w's patterns, and the server's list or `unlisted: offer`). */
 bool workflow_offers(const struct workflow *w, const struct server *s, struct str tool);
 /* Whether the pattern ("ledger/pay", "ledger/x*") means this tool; tools of counters use it as well. */

@@ -71,6 +71,11 @@ int64_t workflow_warm(const struct workflow *w)
     return MAX(w->is_agent ? w->agent.warm : w->program.warm, 0);
 }
 
+struct strs workflow_models(const struct workflow *w)
+{
+    return w->is_agent ? (struct strs){&w->agent.model, 1} : w->program.models;
+}
+
 bool workflow_is_triggered(const struct workflow *w, struct str type, struct str source,
                            struct str subject)
 {

@@ -176,6 +176,7 @@ static const struct bind_row agent_rows[] = {
 static const struct bind_table agent_table =
     BIND_TABLE_OF("an agent", agent_rows, struct workflow_agent, finish_agent);
 
+static void finish_program(struct bind *b, const struct yaml *node, void *object);
 static const struct bind_row program_rows[] = {
     ROW("program", BIND_PATH, struct workflow_program, program,
         .flags = BIND_REQUIRED | BIND_EXPAND, .expected = "the absolute path of a program"),
@@ -186,10 +187,12 @@ static const struct bind_row program_rows[] = {
         .key_rule = env_rule, .max = 60),
     ROW("files", BIND_LIST, struct workflow_program, files.items, .max = 60,
         ITEMS(struct workflow_program, files.count, mount_table)),
+    ROW("models", BIND_NAMES, struct workflow_program, models, .ref = REF_MODEL,
+        .max = HOUSE_ROUTES_MAX),
     ROW("warm", BIND_INT, struct workflow_program, warm, RANGE(-1, 0, HOUSE_WARM_MAX)),
 };
 static const struct bind_table program_table =
-    BIND_TABLE_OF("a worker", program_rows, struct workflow_program, NULL);
+    BIND_TABLE_OF("a worker", program_rows, struct workflow_program, finish_program);
 
 static const struct bind_row limit_rows[] = {
     ROW("wall_time", BIND_DURATION, struct workflow_limits, wall_ms, RANGE(HOUR, SECOND, 30 * DAY)),
@@ -203,7 +206,8 @@ static const struct bind_row limit_rows[] = {
     ROW("result", BIND_SIZE, struct workflow_limits, result_bytes, RANGE(MIB, KIB, 16 * MIB)),
     ROW("message", BIND_SIZE, struct workflow_limits, message_bytes,
         RANGE(4 * MIB, 64 * KIB, 16 * MIB)),
-    ROW("storage", BIND_SIZE, struct workflow_limits, storage_bytes, RANGE(GIB, 64 * KIB, 1024 * GIB)),
+    ROW("storage", BIND_SIZE, struct workflow_limits, storage_bytes,
+        RANGE(GIB, 64 * KIB, 1024 * GIB)),
     ROW("output", BIND_SIZE, struct workflow_limits, output_bytes, RANGE(16 * MIB, KIB, GIB)),
     RESOURCE_ROWS(struct workflow_limits, worker),
 };
@@ -214,7 +218,8 @@ static void finish_retry(struct bind *b, const struct yaml *node, void *object);
 static const struct bind_row retry_rows[] = {
     ROW("initial", BIND_DURATION, struct workflow_retry, initial_ms, RANGE(SECOND, 10, DAY)),
     ROW("max", BIND_DURATION, struct workflow_retry, max_ms, RANGE(5 * MINUTE, 10, 30 * DAY)),
-    ROW("within", BIND_DURATION, struct workflow_retry, within_ms, RANGE(7 * DAY, SECOND, 366 * DAY)),
+    ROW("within", BIND_DURATION, struct workflow_retry, within_ms,
+        RANGE(7 * DAY, SECOND, 366 * DAY)),
     ROW("factor", BIND_FIXED, struct workflow_retry, factor_milli, .places = 3,
         RANGE(2000, 1000, 10000)),
 };
@@ -455,6 +460,20 @@ static void finish_agent(struct bind *b, const struct yaml *node, void *object)
     const struct yaml *prompt = yaml_get(node, "prompt");
     if (prompt)
         check_placeholders(b, prompt);
+}
+
+static void finish_program(struct bind *b, const struct yaml *node, void *object)
+{
+    (void)object;
+    const struct yaml *models = yaml_get(node, "models");
+    for (const struct yaml *c = models ? models->first : NULL; c; c = c->next) {
+        const struct yaml *before = models->first;
+        while (before != c && !str_eq(before->text, c->text))
+            before = before->next;
+        if (before != c)
+            bind_error(b, c, "each route once", "`models` names `%.*s` twice",
+                       STR_FMT(str_slice(c->text, 0, 80)));
+    }
 }
 
 static void finish_retry(struct bind *b, const struct yaml *node, void *object)

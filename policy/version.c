@@ -100,17 +100,32 @@ static void put_files(struct jout *j, const struct version_file *files, size_t n
     jout_array_end(j);
 }
 
+/* `model` of an agent, `models` of a program; what is not there is not written. */
+static void put_models(struct jout *j, const struct house *h, const struct workflow *w)
+{
+    const struct strs routes = workflow_models(w);
+    if (routes.count && !w->is_agent) {
+        jout_name(j, "models");
+        jout_array(j);
+    }
+    for (size_t i = 0; i < routes.count; i++) {
+        const struct model *m = house_model(h, routes.items[i]);
+        if (m)
+            put_object(j, w->is_agent ? "model" : NULL, &tables_model, m);
+    }
+    if (routes.count && !w->is_agent)
+        jout_array_end(j);
+}
+
 static int put_plain(const struct house *h, const struct workflow *w,
                      const struct version_file *files, size_t n, struct buf *out)
 {
     struct jout j;
-    const struct model *m = w->is_agent ? house_model(h, w->agent.model) : NULL;
     jout_begin(&j, out);
     jout_object(&j);
     jout_m_i64(&j, "format", FORMAT);
     put_object(&j, "workflow", &tables_workflow, w);
-    if (m)
-        put_object(&j, "model", &tables_model, m);
+    put_models(&j, h, w);
     jout_name(&j, "servers");
     jout_array(&j);
     for (size_t i = 0; i < h->server_count; i++) { /* by name, as the house has them */
@@ -160,10 +175,34 @@ static int read_servers(struct box *box, struct bind *b, const struct yaml *list
     return b->status;
 }
 
+/* Exactly the routes that the workflow names: the broker finds them by these names. */
+static int read_models(struct box *box, struct bind *b, const struct yaml *model,
+                       const struct yaml *models, struct err *err)
+{
+    const struct strs routes = workflow_models(&box->version.workflow);
+    struct model *items = ARENA_ARRAY(&box->arena, MAX(routes.count, 1), struct model);
+    const struct yaml *c = models ? models->first : model;
+    size_t n = 0;
+    if (!items)
+        return err_set(err, ENOMEM, "out of memory");
+    for (; c && n < routes.count; c = models ? c->next : NULL) {
+        bind_read(b, &tables_model, c, &items[n]);
+        if (b->status == 0 && !str_eq(items[n].name, routes.items[n]))
+            break;
+        n++;
+    }
+    box->version.models = items;
+    box->version.model_count = n;
+    return !c && n == routes.count ? 0
+                                   : err_set(err, EBADMSG,
+                                             "workflow version: its model routes are not those "
+                                             "that it names");
+}
+
 static int read_tree(struct box *box, struct bind *b, const struct yaml *root, struct err *err)
 {
     const struct yaml *format = yaml_get(root, "format"), *workflow = yaml_get(root, "workflow");
-    const struct yaml *model = yaml_get(root, "model"), *servers = yaml_get(root, "servers");
+    const struct yaml *servers = yaml_get(root, "servers");
     int64_t n = 0;
     if (!format || num_i64(format->text, &n) < 0 || n != FORMAT)
         return err_set(err, EBADMSG,
@@ -171,14 +210,10 @@ static int read_tree(struct box *box, struct bind *b, const struct yaml *root, s
     if (!workflow || !servers || servers->type != YAML_LIST)
         return err_set(err, EBADMSG, "workflow version: a part is missing");
     bind_read(b, &tables_workflow, workflow, &box->version.workflow);
-    if (model) {
-        struct model *m = ARENA_NEW(&box->arena, struct model);
-        if (!m)
-            return err_set(err, ENOMEM, "out of memory");
-        bind_read(b, &tables_model, model, m);
-        box->version.model = m;
-    }
-    int rc = read_servers(box, b, servers);
+    int rc = read_models(box, b, yaml_get(root, "model"), yaml_get(root, "models"), err);
+    if (rc < 0)
+        return rc;
+    rc = read_servers(box, b, servers);
     return rc < 0 ? err_set(err, -rc, "out of memory") : 0;
 }
 
@@ -208,8 +243,8 @@ static int digest_parts(struct box *box, struct err *err)
             (struct server *)(uintptr_t)&box->version.servers[i]; /* made by read_servers */
         rc = version_digest_server(s, &s->digest, err);
     }
-    if (rc == 0 && box->version.model) {
-        struct model *m = (struct model *)(uintptr_t)box->version.model;
+    for (size_t i = 0; i < box->version.model_count && rc == 0; i++) {
+        struct model *m = (struct model *)(uintptr_t)&box->version.models[i];
         rc = version_digest_model(m, &m->digest, err);
     }
     return rc;
@@ -273,6 +308,15 @@ void version_free(struct version *v)
     arena_release(&box->arena);
     free(box->text);
     free(box);
+}
+
+const struct model *version_model(const struct version *v, struct str route)
+{
+    for (size_t i = 0; i < v->model_count; i++) {
+        if (str_eq(v->models[i].name, route))
+            return &v->models[i];
+    }
+    return NULL;
 }
 
 const struct server *version_server(const struct version *v, struct str name)

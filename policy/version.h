@@ -1,5 +1,5 @@
 /*
- * version.h: one version of a workflow: all it is made of (the workflow, its model route, the servers of its
+ * version.h: one version of a workflow: all it is made of (the workflow, its model routes, the servers of its
  * tools, the bytes of its program), as canonical JSON with its digest. A run keeps the version that it began with, whatever the files say
  * later.
  */
@@ -15,7 +15,8 @@ struct version_file { /* of its worker's program: content.h */
 
 struct version {
     struct workflow workflow;
-    const struct model *model; /* NULL when a program without a route runs */
+    const struct model *models; /* the routes of workflow_models(), in that order */
+    size_t model_count;
     const struct server *servers;
     size_t server_count;
     const struct version_file *files;
@@ -32,6 +33,8 @@ int version_put_files(const struct house *h, const struct workflow *w, const str
 /* From such text, which is our own and still checked: -EBADMSG with what is wrong. Free with version_free. */
 int version_parse(struct str json, struct version **ret, struct err *err) NODISCARD;
 void version_free(struct version *v);
+/* NULL: the worker was not given this route. */
+const struct model *version_model(const struct version *v, struct str route);
 const struct server *version_server(const struct version *v, struct str name);
 
 int version_digest_server(const struct server *s, struct digest *ret, struct err *err) NODISCARD;

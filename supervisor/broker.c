@@ -8,6 +8,7 @@
  */
 #include "supervisor/broker.h"
 
+#include "policy/text/names.h"
 #include "supervisor/asking.h"
 #include "supervisor/offers.h"
 #include "supervisor/queue.h"
@@ -57,6 +58,17 @@ static int put_checkpoint(struct run *r, struct jout *j, struct arena *a, struct
     return 0;
 }
 
+static void put_models(struct jout *j, const struct version *v)
+{
+    if (!v->model_count)
+        return;
+    jout_name(j, "models");
+    jout_array(j);
+    for (size_t i = 0; i < v->model_count; i++)
+        jout_str(j, v->models[i].name);
+    jout_array_end(j);
+}
+
 static void put_limits(struct jout *j, const struct workflow_limits *l)
 {
     jout_name(j, "limits");
@@ -104,6 +116,7 @@ static int on_begin(void *ctx, struct wire *w, const struct wire_message *m, str
     jout_name(&o.j, "event");
     jout_raw(&o.j, r->event.envelope);
     put_agent(&o.j, r->version);
+    put_models(&o.j, r->version);
     put_limits(&o.j, &r->version->workflow.limits);
     if ((e = put_checkpoint(r, &o.j, m->arena, err)) < 0 || (e = wire_end(w, &o, err)) < 0)
         return e;
@@ -258,22 +271,19 @@ static int on_model_call(void *ctx, struct wire *w, const struct wire_message *m
     struct run *r = ctx;
     struct str route;
     const struct json *request;
-    const struct model *model = r->version->model;
-    if (!model)
-        return wire_error(w, m->id, WIRE_E_NOT_FOUND,
-                          "model/call: this workflow has no model route");
-    if (json_str_or(m->params, "route", model->name, &route, err) < 0 ||
+    const struct version *v = r->version;
+    struct str usual = v->model_count ? v->models[0].name : STR_NONE;
+    if (json_str_or(m->params, "route", usual, &route, err) < 0 ||
         json_want(m->params, "request", JSON_OBJECT, &request, err) < 0)
         return wire_error(w, m->id, WIRE_E_PARAMS, "model/call: %s", err->text);
-    if (!str_eq(route, model->name))
+    if (!route.len && !v->model_count)
         return wire_error(w, m->id, WIRE_E_NOT_FOUND,
-                          "model/call: no route of that name; this run has %.*s",
-                          STR_FMT(model->name));
-    struct step_ask q = {.kind = STEP_MODEL,
-                         .key = model->name,
-                         .request = request->raw,
-                         .parsed = request,
-                         .id = m->id};
+                          "model/call: this workflow has no model route");
+    if (!name_is_ok(route))
+        return wire_error(w, m->id, WIRE_E_PARAMS, "model/call: route: expected %s",
+                          name_rule_text);
+    struct step_ask q = {
+        .kind = STEP_MODEL, .key = route, .request = request->raw, .parsed = request, .id = m->id};
     return steps_ask(r, &q, err);
 }
 

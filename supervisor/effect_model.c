@@ -16,6 +16,12 @@
 
 static int send_call(struct effect *e, struct err *err);
 
+/* There is one as long as the effect is there: start() refuses what the version does not have. */
+static const struct model *route_of(const struct effect *e)
+{
+    return version_model(e->r->version, e->key);
+}
+
 /* ---- the reply
  * --------------------------------------------------------------------------------------------- */
 
@@ -135,7 +141,7 @@ static int settle_response(struct effect *e, int64_t status, const struct json *
                            struct err *err)
 {
     struct buf reply;
-    const struct usage n = usage_of(response, &e->r->version->model->price);
+    const struct usage n = usage_of(response, &route_of(e)->price);
     buf_init(&reply, 32u << 20);
     int rc = put_reply(&reply, status, response, &n, err);
     if (rc >= 0)
@@ -241,10 +247,9 @@ static int check_request(const struct json *request, struct err *err)
 static int put_body(struct effect *e, struct buf *out, struct err *err)
 {
     struct jout j;
-    const struct model *m = e->r->version->model;
     jout_begin(&j, out);
     jout_object(&j);
-    jout_m_str(&j, "model", m->model);
+    jout_m_str(&j, "model", route_of(e)->model);
     for (size_t i = 0; i < e->parsed->object.count; i++) {
         const struct json_member *member = &e->parsed->object.members[i];
         if (!is_ours(member->name)) {
@@ -285,7 +290,7 @@ static int send_body(struct effect *e, struct wire *w, struct str body, struct e
     jout_m_cstr(&o.j, "path", "/chat/completions");
     put_headers(e, &o.j);
     jout_m_str(&o.j, "body", body);
-    int64_t limit = e->r->version->model->timeout_ms;
+    int64_t limit = route_of(e)->timeout_ms;
     jout_m_i64(&o.j, "timeoutMs", limit);
     return wire_call_end(w, &o, limit + 5000, on_reply, e, &e->http, err);
 }
@@ -346,7 +351,7 @@ static int decide(struct effect *e, struct ask_decision *d, int64_t *ret_decisio
 {
     struct run *r = e->r;
     struct facts f;
-    const struct model *m = r->version->model;
+    const struct model *m = route_of(e);
     int64_t seq = e->s ? e->s->rec.seq : r->rec.next_seq;
     int rc = asking_facts(r, seq, &e->arena, &f, err);
     f.ask = ASK_INFER;
@@ -373,6 +378,21 @@ static int refuse(struct effect *e, int64_t decision, int64_t code, const char *
     return rc < 0 ? rc : audit_step(e->r, e->s, "denied", err);
 }
 
+static int check_route(const struct effect *e, struct err *err)
+{
+    struct buf has;
+    const struct version *v = e->r->version;
+    if (route_of(e))
+        return 0;
+    buf_init(&has, 4096);
+    for (size_t i = 0; i < v->model_count; i++)
+        buf_fmt(&has, "%s%.*s", i ? ", " : "", STR_FMT(v->models[i].name));
+    err_set(err, EACCES, "no model route %.*s is given to this run; it has %.*s", STR_FMT(e->key),
+            STR_FMT(has.len ? buf_str(&has) : STR("none")));
+    buf_release(&has);
+    return -EACCES;
+}
+
 static int start(struct effect *e, struct err *err)
 {
     struct run *r = e->r;
@@ -381,7 +401,9 @@ static int start(struct effect *e, struct err *err)
     struct store_step more = {0};
     if (!d)
         return err_sys(err, ENOMEM, "judge a model call");
-    int rc = check_request(e->parsed, &why);
+    int rc = check_route(e, &why);
+    if (rc >= 0)
+        rc = check_request(e->parsed, &why);
     if (rc < 0)
         return refuse(e, 0, rc == -EACCES ? WIRE_E_DENIED : WIRE_E_PARAMS, why.text, err);
     const char *spent = asking_budget_spent(r);
@@ -391,7 +413,7 @@ static int start(struct effect *e, struct err *err)
         return rc;
     if (!d->allow)
         return refuse(e, more.decision, WIRE_E_DENIED, d->text, err);
-    more.info = arena_fmt(&e->arena, "{\"route\":\"%.*s\"}", STR_FMT(r->version->model->name));
+    more.info = arena_fmt(&e->arena, "{\"route\":\"%.*s\"}", STR_FMT(e->key));
     if (!e->s) {
         /* Recorded first, so that the number of tries is kept by the step and not by this process.
          */
@@ -410,7 +432,7 @@ static int begin_with(struct run *r, const struct step_ask *q, struct step *s, s
     int rc = effect_new(r, q, s, &e, err);
     if (rc < 0)
         return rc;
-    bool go_on = s && s->rec.state == STEP_INTENT;
+    bool go_on = s && s->rec.state == STEP_INTENT && route_of(e);
     rc = go_on ? send_call(e, err) : start(e, err);
     if (rc <= 0)
         effect_free(e);

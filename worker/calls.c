@@ -68,6 +68,7 @@ static int read_run(const struct json *v, struct reeve_run *run, struct err *err
         .is_replay = str_is(text_of(v, "state"), "replay"),
         .checkpoint = json_is(checkpoint, JSON_NULL) ? NULL : checkpoint,
         .agent = object_or_null(v, "agent"),
+        .models = json_get(v, "models"),
         .limits = object_or_null(v, "limits"),
     };
     rc = json_want(v, "event", JSON_OBJECT, &run->event, err);

@@ -69,6 +69,7 @@ struct reeve_run { /* borrowed until reeve_close */
     const struct json *event;      /* the CloudEvent; its data is foreign input */
     const struct json *checkpoint; /* the state last kept, or NULL */
     const struct json *agent;      /* the built-in loop's settings, or NULL */
+    const struct json *models;     /* the names of the routes for reeve_model, or NULL: none */
     const struct json *limits;     /* or NULL */
 };
 /* First, once. sequential: this worker asks one thing at a time (the journal is then held to that order). */
@@ -123,8 +124,11 @@ int reeve_tools(struct reeve *r, struct reeve_tool_call *calls, size_t n, struct
 int reeve_tool_list(struct reeve *r, struct str cursor /* or STR_NONE */, struct reeve_answer *a,
                     struct err *err) NODISCARD;
 
-/* A model call: request is a chat.completions body without `model`; route STR_NONE: the workflow's own. *a
- * holds {status, response, usage}; the gateway's own errors are a status, not a failure of this function. */
+/* A model call: request is a chat.completions body (JSON object) without `model`, which the route says; route: one of
+ * reeve_run()->models, STR_NONE the first. *a holds {status, response, usage:{inputTokens,outputTokens}}. It is
+ * asked once, whatever dies meanwhile: later the same request is answered from the journal. Failures: -EACCES denied by
+ * policy, or no route of this workflow; -EDQUOT its budget is used up; -EHOSTDOWN the gateway cannot be had, after
+ * several tries; -EINVAL it does not take the request. Several at once: reeve_request(r, &o, "model/call") below. */
 int reeve_model(struct reeve *r, struct str route, struct str request, struct reeve_answer *a,
                 struct err *err) NODISCARD;
 

@@ -33,7 +33,8 @@ struct server {
     int64_t status;     /* with this status, when nonsense is none */
     enum nonsense nonsense;
     int64_t delay_ms;
-    char *key; /* that a client must send; NULL: any */
+    char *key;  /* that a client must send; NULL: any */
+    int record; /* each request, as it comes, is a line there; -1: nowhere */
     atomic_llong requests;
 };
 
@@ -478,6 +479,20 @@ static void wait_ms(int64_t ms)
         ;
 }
 
+static void record(const struct server *s, struct str body)
+{
+    struct buf line;
+
+    if (s->record < 0)
+        return;
+    buf_init(&line, BODY_MAX + 1);
+    buf_str_put(&line, body);
+    buf_char(&line, '\n');
+    if (buf_status(&line) >= 0) /* one write: requests come side by side */
+        (void)!write(s->record, line.ptr, line.len);
+    buf_release(&line);
+}
+
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *size, void **state)
@@ -504,6 +519,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     if (!has_key(s, c)) {
         status = put_error(&out, 401, "the key is not the right one");
     } else if (strcmp(method, "POST") == 0 && strcmp(url, "/v1/chat/completions") == 0) {
+        record(s, buf_str(body));
         wait_ms(s->delay_ms);
         status = complete(s, buf_str(body), &out);
     } else {
@@ -529,12 +545,12 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state,
 /* ---- program --------------------------------------------------------------------------------- */
 
 static const char usage[] =
-    "usage: reeve-demo-model [--port N] [--key-file FILE] [--delay-ms N]\n"
+    "usage: reeve-demo-model [--port N] [--key-file FILE] [--delay-ms N] [--record FILE]\n"
     "         [--fail-first N] [--status N] [--nonsense text|shape|arguments|tool]\n"
     "A scripted stand-in for a model server on 127.0.0.1. --port 0 (as without) takes a free one "
     "and prints it.\n"
     "The first N requests (all with --nonsense alone) are answered with a status or with "
-    "nonsense.\n";
+    "nonsense. Each request is a line of the record.\n";
 
 static bool set_nonsense(struct server *s, const char *text)
 {
@@ -562,16 +578,19 @@ static int read_key(struct server *s, const char *file, struct err *err)
     return 0;
 }
 
+static int open_record(struct server *s, const char *file, struct err *err)
+{
+    s->record = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    return s->record < 0 ? err_set(err, EIO, "cannot write %s", file) : 0;
+}
+
 static int parse_options(int argc, char **argv, struct server *s, int64_t *port, struct err *err)
 {
     static const struct option options[] = {
-        {"port", required_argument, NULL, 0},
-        {"fail-first", required_argument, NULL, 1},
-        {"status", required_argument, NULL, 2},
-        {"delay-ms", required_argument, NULL, 3},
-        {"nonsense", required_argument, NULL, 'n'},
-        {"key-file", required_argument, NULL, 'k'},
-        {NULL, 0, NULL, 0},
+        {"port", required_argument, NULL, 0},       {"fail-first", required_argument, NULL, 1},
+        {"status", required_argument, NULL, 2},     {"delay-ms", required_argument, NULL, 3},
+        {"nonsense", required_argument, NULL, 'n'}, {"key-file", required_argument, NULL, 'k'},
+        {"record", required_argument, NULL, 'r'},   {NULL, 0, NULL, 0},
     };
     int64_t *const numbers[] = {port, &s->fail_first, &s->status, &s->delay_ms};
     static const int64_t most[] = {65535, 1000000, 599, 3600000};
@@ -582,6 +601,8 @@ static int parse_options(int argc, char **argv, struct server *s, int64_t *port,
             rc = set_nonsense(s, optarg) ? 0 : err_set(err, EINVAL, "no such nonsense: %s", optarg);
         else if (c == 'k')
             rc = read_key(s, optarg, err);
+        else if (c == 'r')
+            rc = open_record(s, optarg, err);
         else if (c < 0 || c >= (int)ARRAY_LEN(numbers))
             rc = err_set(err, EINVAL, "%s", "see the usage");
         else if (num_i64(str_of(optarg), numbers[c]) < 0 || *numbers[c] < 0 ||
@@ -596,7 +617,7 @@ static int parse_options(int argc, char **argv, struct server *s, int64_t *port,
 int main(int argc, char **argv)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct server s = {.status = 503};
+    struct server s = {.status = 503, .record = -1};
     struct MHD_Daemon *daemon;
     struct err err = ERR_INIT;
     sigset_t signals;

@@ -127,17 +127,36 @@ static bool is_repeat(const struct upgrade_step *steps, size_t i)
     return false;
 }
 
+/* The route that a worker means when it names none: whether this one did is not in the record. */
+static bool is_usual_gone(const struct upgrade *u, struct str route)
+{
+    return str_eq(u->from->models[0].name, route) && !str_eq(u->to->models[0].name, route);
+}
+
 /* Does it name what is gone? */
 static bool is_at_odds(const struct upgrade *u, const struct upgrade_step *s)
 {
     const struct workflow *b = &u->to->workflow;
-    if (str_is(s->kind, "tool")) /* one that was never offered was denied, and will be again */
+    /* One that was never offered was denied, and will be again. */
+    if (str_is(s->kind, "tool"))
         return offered(u->from, s->key) && !offered(u->to, s->key);
     if (str_is(s->kind, "model"))
-        return !u->to->model || !str_eq(u->to->model->name, s->key);
+        return version_model(u->from, s->key) &&
+               (!version_model(u->to, s->key) || is_usual_gone(u, s->key));
     if (str_is(s->kind, "child"))
         return !is_listed(b->children, s->key);
     return str_is(s->kind, "event-emit") && !is_listed(b->emits, s->key);
+}
+
+static void tell_model(struct upgrade *u, const struct upgrade_step *s)
+{
+    struct str usual = u->to->model_count ? u->to->models[0].name : STR("none");
+    const char *what = u->to->workflow.is_agent ? "which is now"
+                       : version_model(u->to, s->key)
+                           ? "the first of worker.models, which is now"
+                           : "which is not under worker.models any more; the first is";
+    add(u, "step %" PRId64 " asked the model %.*s, %s %.*s", s->seq, STR_FMT(s->key), what,
+        STR_FMT(usual));
 }
 
 static void tell_step(struct upgrade *u, const struct upgrade_step *s)
@@ -146,8 +165,7 @@ static void tell_step(struct upgrade *u, const struct upgrade_step *s)
         add(u, "step %" PRId64 " called %.*s, which is not offered any more", s->seq,
             STR_FMT(s->key));
     else if (str_is(s->kind, "model"))
-        add(u, "step %" PRId64 " asked the model %.*s, which is now %.*s", s->seq, STR_FMT(s->key),
-            STR_FMT(u->to->model ? u->to->model->name : STR("none")));
+        tell_model(u, s);
     else
         add(u, "step %" PRId64 " names %.*s, which is not under %s any more", s->seq,
             STR_FMT(s->key), str_is(s->kind, "child") ? "children" : "emits");

@@ -23,8 +23,8 @@ static void round_trip(const struct house *h)
                               .workflow_count = 1,
                               .servers = v->servers,
                               .server_count = v->server_count,
-                              .models = v->model,
-                              .model_count = v->model != NULL};
+                              .models = v->models,
+                              .model_count = v->model_count};
         must(version_put(&again, &v->workflow, &b, &d2, &err) == 0);
         must(str_eq(buf_str(&a), buf_str(&b)) && digest_eq(&d1, &d2));
         version_free(v);

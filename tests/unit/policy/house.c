@@ -13,7 +13,8 @@
 #include "policy/version.h"
 
 static const char full[] =
-    "tenant: {name: acme, region: eu, attributes: {tier: gold, seats: 12}, concurrency: 40, queue: 5000, budget: {day: {cost: "
+    "tenant: {name: acme, region: eu, attributes: {tier: gold, seats: 12}, concurrency: 40, queue: "
+    "5000, budget: {day: {cost: "
     "\"5.00\", tokens: 100000}}}\n"
     "---\n"
     "team: {name: ap-triage, tenant: acme}\n"
@@ -232,11 +233,11 @@ static void version_round_trip(void **state)
     assert_int_equal(rc, 0);
     assert_true(digest_eq(&d1, &v->digest));
     assert_int_equal(v->server_count, 1);
-    assert_str(v->model->url, "http://127.0.0.1:8080/v1");
+    assert_str(v->models[0].url, "http://127.0.0.1:8080/v1");
     /* in canonical order */
     assert_str(version_server(v, STR("ledger"))->env.items[0].value, "${x}");
     assert_true(digest_eq(&v->servers[0].digest, &house_server(f->house, STR("ledger"))->digest));
-    assert_true(digest_eq(&v->model->digest, &house_model(f->house, STR("small"))->digest));
+    assert_true(digest_eq(&v->models[0].digest, &house_model(f->house, STR("small"))->digest));
     assert_int_equal(v->workflow.limits.attempts, 3);
     assert_int_equal(v->workflow.budget.calls, HOUSE_NO_LIMIT);
 
@@ -244,7 +245,7 @@ static void version_round_trip(void **state)
                          .workflow_count = 1,
                          .servers = v->servers,
                          .server_count = 1,
-                         .models = v->model,
+                         .models = v->models,
                          .model_count = 1};
     assert_int_equal(version_put(&fake, &v->workflow, &again, &d2, &f->err), 0);
     assert_true(digest_eq(&d1, &d2));
@@ -292,6 +293,43 @@ static void version_follows_parts(void **state)
     }
 }
 
+#define ROUTE(name) \
+    "{\"name\":\"" name "\",\"url\":\"https://x/v1\",\"model\":\"y\",\"auth\":\"none\"}"
+#define PROGRAM(models)                                            \
+    "{\"format\":1,\"workflow\":{\"name\":\"a\",\"tenant\":\"t\"," \
+    "\"worker\":{\"program\":\"/bin/w\",\"models\":[" models "]}}"
+
+/* A program's routes, in its order: in the version, each with its digest, and out and in again. */
+static void routes_of_a_program(void **state)
+{
+    static const char text[] =
+        "tenant: {name: t}\n---\n"
+        "model: {name: fast, url: https://gw/v1, model: f}\n---\n"
+        "model: {name: careful, url: https://gw/v1, model: c}\n---\n"
+        "model: {name: other, url: https://gw/v1, model: o}\n---\n"
+        "workflow: {name: p, tenant: t, worker: {program: /bin/w, models: [fast, careful]}}\n";
+    const struct house_text texts[] = {{STR("p.yaml"), str_of(text)}};
+    struct fixture *f = *state;
+    struct version *v = NULL;
+    struct digest d;
+    struct buf out;
+    assert_int_equal(parse(f, texts, 1), 0);
+    buf_init(&out, 1 << 20);
+    const struct workflow *w = house_workflow(f->house, STR("p"));
+    assert_int_equal(workflow_models(w).count, 2);
+    assert_int_equal(version_put(f->house, w, &out, &d, &f->err), 0);
+    assert_int_equal(version_parse(buf_str(&out), &v, &f->err), 0);
+    assert_true(digest_eq(&d, &v->digest));
+    assert_int_equal(v->model_count, 2);
+    assert_str(v->models[0].name, "fast");
+    assert_str(version_model(v, STR("careful"))->model, "c");
+    assert_true(digest_eq(&v->models[1].digest, &house_model(f->house, STR("careful"))->digest));
+    assert_null(version_model(v, STR("other")));
+    assert_null(version_model(v, STR("")));
+    version_free(v);
+    buf_release(&out);
+}
+
 static void versions_that_are_none(void **state)
 {
     static const char *const texts[] = {
@@ -304,7 +342,17 @@ static void versions_that_are_none(void **state)
         "{\"format\":1,\"workflow\":{\"name\":\"a\",\"tenant\":\"t\",\"agent\":{\"model\":\"m\"},"
         "\"new\":1},\"servers\":[]}",
         "{\"format\":1,\"workflow\":{\"name\":\"a\",\"tenant\":\"t\",\"agent\":{\"model\":\"m\"}},"
-        "\"servers\":[{}]}",
+        "\"model\":" ROUTE("m") ",\"servers\":[{}]}",
+        /* routes that it does not name, or not all that it names, or in another order */
+        "{\"format\":1,\"workflow\":{\"name\":\"a\",\"tenant\":\"t\",\"agent\":{\"model\":\"m\"}},"
+        "\"servers\":[]}",
+        "{\"format\":1,\"workflow\":{\"name\":\"a\",\"tenant\":\"t\",\"agent\":{\"model\":\"m\"}},"
+        "\"model\":" ROUTE("n") ",\"servers\":[]}",
+        PROGRAM("\"m\"") ",\"models\":[" ROUTE("m") "," ROUTE("n") "],\"servers\":[]}",
+        PROGRAM("\"m\",\"n\"") ",\"models\":[" ROUTE("m") "],\"servers\":[]}",
+        PROGRAM("\"m\",\"n\"") ",\"models\":[" ROUTE("n") "," ROUTE("m") "],\"servers\":[]}",
+        PROGRAM("\"m\"") ",\"servers\":[]}",
+        PROGRAM("") ",\"model\":" ROUTE("m") ",\"servers\":[]}",
         "{\"format\":1,\"workflow\":{\"name\":\"../"
         "a\",\"tenant\":\"t\",\"agent\":{\"model\":\"m\"}},\"servers\":[]}",
     };
@@ -341,7 +389,8 @@ static void tool_digests(void **state)
     struct digest d[3];
     static const char *const texts[] = {
         "{\"name\":\"pay\",\"description\":\"Pays.\",\"inputSchema\":{\"type\":\"object\"}}",
-        "{\"inputSchema\":{\"type\":\"object\"},\"name\":\"pay\",\"description\":\"Pays.\",\"_meta\":{\"x\":1}}",
+        "{\"inputSchema\":{\"type\":\"object\"},\"name\":\"pay\",\"description\":\"Pays.\",\"_"
+        "meta\":{\"x\":1}}",
         "{\"name\":\"pay\",\"description\":\"Pays!\",\"inputSchema\":{\"type\":\"object\"}}",
     };
     arena_init(&a, 1 << 20);
@@ -514,11 +563,17 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_arrives),           cmocka_unit_test(server_arrives),
-        cmocka_unit_test(workflow_arrives),      cmocka_unit_test(version_round_trip),
-        cmocka_unit_test(version_follows_parts), cmocka_unit_test(versions_that_are_none),
-        cmocka_unit_test(texts_round_trip),      cmocka_unit_test(tool_digests),
-        cmocka_unit_test(directories),           cmocka_unit_test(golden),
+        cmocka_unit_test(all_arrives),
+        cmocka_unit_test(server_arrives),
+        cmocka_unit_test(workflow_arrives),
+        cmocka_unit_test(version_round_trip),
+        cmocka_unit_test(version_follows_parts),
+        cmocka_unit_test(versions_that_are_none),
+        cmocka_unit_test(routes_of_a_program),
+        cmocka_unit_test(texts_round_trip),
+        cmocka_unit_test(tool_digests),
+        cmocka_unit_test(directories),
+        cmocka_unit_test(golden),
     };
 
     return cmocka_run_group_tests_name("policy/house", tests, set_up, tear_down);

@@ -73,6 +73,8 @@ static void compares(void **state)
 #define AGENT                                                                                     \
     "workflow:\n  name: w\n  tenant: t\n  agent: {model: m, system: be good}\n  tools: [s/look, " \
     "s/pay]\n"
+#define MODELS(list) \
+    "workflow: {name: w, tenant: t, worker: {program: /bin/w, models: [" list "]}}\n"
 #define PROGRAM                                                                            \
     "workflow:\n  name: w\n  tenant: t\n  worker: {program: /bin/w, args: [a]}\n  tools: " \
     "[s/look]\n"
@@ -139,6 +141,15 @@ static const struct {
      "named:x", "its program is /bin/w, now /bin/v"},
     {T SERVER PROGRAM, T SERVER "workflow: {name: w, tenant: t, worker: {program: /bin/w}}\n",
      "named:x", "arguments or environment changed"},
+    {T MODEL MODELS("m, m2"), T MODEL MODELS("m"), "model:m", ""},
+    {T MODEL MODELS("m, m2"), T MODEL MODELS("m"), "named:x,model:m2",
+     "step 2 asked the model m2, which is not under worker.models any more; the first is m"},
+    {T MODEL MODELS("m, m2"), T MODEL MODELS("m2, m"), "model:m2", ""},
+    {T MODEL MODELS("m, m2"), T MODEL MODELS("m2, m"), "model:m",
+     "step 1 asked the model m, the first of worker.models, which is now m2"},
+    {T MODEL MODELS("m"), T MODEL "workflow: {name: w, tenant: t, worker: {program: /bin/w}}\n",
+     "model:m", "any more; the first is none"},
+    {T MODEL MODELS("m"), T MODEL MODELS("m"), "model:m2", ""}, /* was denied, and will be */
     {T SERVER PROGRAM, T SERVER PROGRAM "  limits: {steps: 2}\n", "named:x,named:y",
      "limits.steps is now 2"},
 };
