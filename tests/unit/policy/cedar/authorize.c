@@ -5,22 +5,6 @@
 
 #include "tests/lib/cedar_lab.h"
 
-static struct cedar_lab lab;
-
-static int set_up(void **state)
-{
-    (void)state;
-    cedar_lab_init(&lab, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    cedar_lab_release(&lab);
-    return 0;
-}
-
 /* The answer to one expression: "true", "false" or "error". */
 static const char *answer(const char *expr)
 {
@@ -335,18 +319,18 @@ static void memory_is_the_arenas(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(defaults, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(forbid_wins, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(errors_are_named, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(errors_tell_no_values, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(action_groups, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(integers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(equality, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(short_circuit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(extension_errors_are_late, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(hostile_ids, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(index_is_sound, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(memory_is_the_arenas, set_up, tear_down),
+        CEDAR_TEST(defaults),
+        CEDAR_TEST(forbid_wins),
+        CEDAR_TEST(errors_are_named),
+        CEDAR_TEST(errors_tell_no_values),
+        CEDAR_TEST(action_groups),
+        CEDAR_TEST(integers),
+        CEDAR_TEST(equality),
+        CEDAR_TEST(short_circuit),
+        CEDAR_TEST(extension_errors_are_late),
+        CEDAR_TEST(hostile_ids),
+        CEDAR_TEST(index_is_sound),
+        CEDAR_TEST(memory_is_the_arenas),
     };
 
     return cmocka_run_group_tests_name("policy/cedar/authorize", tests, NULL, NULL);

@@ -6,22 +6,6 @@
 
 #include "tests/lib/cedar_lab.h"
 
-static struct cedar_lab lab;
-
-static int set_up(void **state)
-{
-    (void)state;
-    cedar_lab_init(&lab, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    cedar_lab_release(&lab);
-    return 0;
-}
-
 /* The value as Cedar text, or "error: ...". */
 static const char *read_as(const struct cedar_json_rules *rules, const char *json)
 {
@@ -162,10 +146,10 @@ static void back_to_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(facts, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(operators_files, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(schemas, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(back_to_json, set_up, tear_down),
+        CEDAR_TEST(facts),
+        CEDAR_TEST(operators_files),
+        CEDAR_TEST(schemas),
+        CEDAR_TEST(back_to_json),
     };
 
     return cmocka_run_group_tests_name("policy/cedar/cjson", tests, NULL, NULL);

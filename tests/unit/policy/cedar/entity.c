@@ -5,22 +5,6 @@
 
 #include "tests/lib/cedar_lab.h"
 
-static struct cedar_lab lab;
-
-static int set_up(void **state)
-{
-    (void)state;
-    cedar_lab_init(&lab, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    cedar_lab_release(&lab);
-    return 0;
-}
-
 static struct cedar_uid uid(const char *id)
 {
     return cedar_uid_borrow(STR("G"), str_of(id));
@@ -201,13 +185,8 @@ static void files_round_trip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(closure, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(cycles, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(long_chain, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(twice, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(layers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(files, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(files_round_trip, set_up, tear_down),
+        CEDAR_TEST(closure), CEDAR_TEST(cycles), CEDAR_TEST(long_chain),       CEDAR_TEST(twice),
+        CEDAR_TEST(layers),  CEDAR_TEST(files),  CEDAR_TEST(files_round_trip),
     };
 
     return cmocka_run_group_tests_name("policy/cedar/entity", tests, NULL, NULL);

@@ -5,22 +5,6 @@
 
 #include "tests/lib/cedar_lab.h"
 
-static struct cedar_lab lab;
-
-static int set_up(void **state)
-{
-    (void)state;
-    cedar_lab_init(&lab, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    cedar_lab_release(&lab);
-    return 0;
-}
-
 static bool masks(void *arg, struct str path)
 {
     (void)arg;
@@ -197,11 +181,11 @@ static void near_ones_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(whole, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(causes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(masked, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(depth_and_odd_bytes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(near_ones_are_bounded, set_up, tear_down),
+        CEDAR_TEST(whole),
+        CEDAR_TEST(causes),
+        CEDAR_TEST(masked),
+        CEDAR_TEST(depth_and_odd_bytes),
+        CEDAR_TEST(near_ones_are_bounded),
     };
 
     return cmocka_run_group_tests_name("policy/cedar/explain", tests, NULL, NULL);

@@ -9,22 +9,6 @@
 #include "policy/cedar/est.h"
 #include "tests/lib/cedar_lab.h"
 
-static struct cedar_lab lab;
-
-static int set_up(void **state)
-{
-    (void)state;
-    cedar_lab_init(&lab, NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    cedar_lab_release(&lab);
-    return 0;
-}
-
 static void again(const struct cedar_load *how)
 {
     cedar_lab_release(&lab);
@@ -392,21 +376,11 @@ static void many_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(golden, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(ids, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(ids_across_files, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(ids_in_order, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(templates, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(template_alone, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(json_sets, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(json_faults, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(json_depth, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(nesting, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(long_chains, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(ten_megabytes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(too_many, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(dense, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(many_faults, set_up, tear_down),
+        CEDAR_TEST(golden),       CEDAR_TEST(ids),         CEDAR_TEST(ids_across_files),
+        CEDAR_TEST(ids_in_order), CEDAR_TEST(templates),   CEDAR_TEST(template_alone),
+        CEDAR_TEST(json_sets),    CEDAR_TEST(json_faults), CEDAR_TEST(json_depth),
+        CEDAR_TEST(nesting),      CEDAR_TEST(long_chains), CEDAR_TEST(ten_megabytes),
+        CEDAR_TEST(too_many),     CEDAR_TEST(dense),       CEDAR_TEST(many_faults),
     };
 
     return cmocka_run_group_tests_name("policy/cedar/policies", tests, NULL, NULL);
