@@ -4,25 +4,8 @@
 . "$(dirname "$0")/lib.bash"
 . "$(dirname "$0")/life.bash"
 plan 37
-cat >>"$dir/policy/life.yaml" <<Y
----
-server:
-  name: ledger
-  tenant: acme
-  command: ["$build/reeve-demo-ledger", --db, "$dir/ledger/ledger.db", --record, "$dir/ledger/effects.log"]
-  files: [{path: "$dir/ledger", write: true}]
-  tools:
-    lookup_vendor: {class: read, retry: read-only}
-    pay: {class: irreversible}
----
-server:
-  name: mortal
-  tenant: acme
-  command: ["$build/reeve-demo-ledger", --db, "$dir/ledger/ledger.db", --die-in, pay:middle]
-  files: [{path: "$dir/ledger", write: true}]
-  tools:
-    pay: {class: irreversible}
-Y
+ledger_server ledger '{lookup_vendor: {class: read, retry: read-only}, pay: {class: irreversible}}' --record "$dir/ledger/effects.log"
+ledger_server mortal '{pay: {class: irreversible}}' --die-in pay:middle
 workflow one 'limits: {park_after: 300ms}' 'tools: ["ledger/*", "mortal/*"]'
 cat >>"$dir/policy/life.cedar" <<'C'
 @id("small") permit (principal, action == Action::"call:ledger/pay", resource) when { context.input.amountCents <= 100 };

@@ -3,16 +3,8 @@
 . "$(dirname "$0")/lib.bash"
 . "$(dirname "$0")/life.bash"
 plan 17
-cat >>"$dir/policy/life.yaml" <<Y
----
-server:
-  name: ledger
-  tenant: acme
-  command: ["$build/reeve-demo-ledger", --db, "$dir/ledger/ledger.db"]
-  files: [{path: "$dir/ledger", write: true}]
-  tools: {lookup_vendor: {class: read, retry: read-only}}
-Y
-echo '@id("read") permit (principal, action in Action::"read", resource);' >>"$dir/policy/life.cedar"
+ledger_server ledger '{lookup_vendor: {class: read, retry: read-only}}'
+may_read
 workflow steps 'limits: {steps: 5}'
 workflow wall 'limits: {wall_time: 1s}'
 workflow result 'limits: {result: 1K}'

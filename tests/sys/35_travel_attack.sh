@@ -6,15 +6,9 @@
 plan 35
 cat >>"$dir/policy/life.yaml" <<Y
 ---
-server:
-  name: ledger
-  tenant: acme
-  command: ["$build/reeve-demo-ledger", --db, "$dir/ledger/ledger.db", --record, "$dir/ledger/effects.log"]
-  files: [{path: "$dir/ledger", write: true}]
-  tools: {lookup_vendor: {class: read, retry: read-only}, post_invoice: {class: write}}
----
 model: {name: clerk, url: "http://127.0.0.1:${model_port:-9}/v1", model: scripted, allow_http: true, onprem: true}
 Y
+ledger_server ledger '{lookup_vendor: {class: read, retry: read-only}, post_invoice: {class: write}}' --record "$dir/ledger/effects.log"
 workflow one 'tools: ["ledger/*"]' 'emits: ["test.*"]' 'children: [child]' 'limits: {park_after: 300ms}'
 workflow many 'tools: ["ledger/*"]' 'emits: ["test.*"]' 'children: [child]' 'limits: {park_after: 300ms}'
 workflow child

@@ -12,16 +12,8 @@ for name in one many fuzz; do workflow "$name" 'limits: {wall_time: 2s, attempts
 workflow aside 'limits: {park_after: 1h, steps: 5000}'
 sed -i "s#tests/sys/life_worker#tests/sys/fuzz_worker#; s#env: {[^}]*}#env: {MESSAGES: \"120\"}#" "$dir/policy/life.yaml"
 sed -i '/name: aside$/,$ s#env: {[^}]*}#env: {}#' "$dir/policy/life.yaml"
-cat >>"$dir/policy/life.yaml" <<Y
----
-server:
-  name: ledger
-  tenant: acme
-  command: ["$build/reeve-demo-ledger", --db, "$dir/ledger/ledger.db"]
-  files: [{path: "$dir/ledger", write: true}]
-  tools: {lookup_vendor: {class: read, retry: read-only}, pay: {class: irreversible}}
-Y
-echo '@id("read") permit (principal, action in Action::"read", resource);' >>"$dir/policy/life.cedar"
+ledger_server ledger '{lookup_vendor: {class: read, retry: read-only}, pay: {class: irreversible}}'
+may_read
 ok "reeved starts" start_reeved --workers 24
 first=$reeved_pid
 send_hostile() { local i; for ((i = 0; i < $1; i++)); do go one '[]'; done >>"$dir/hostile"; }

@@ -22,7 +22,7 @@ server:
   command: ["$build/tests/sys/slow_server", "3000"]
   tools: {nap: {class: read, retry: read-only}}
 Y
-echo '@id("read") permit (principal, action in Action::"read", resource);' >>"$dir/policy/life.cedar"
+may_read
 workflow one 'tools: [ledger/*, slow/*]' 'limits: {park_after: 1h}'
 ok "reeved starts" start_reeved
 ledgers() { pgrep -P "$(spawn_of "$reeved_pid")" -f reeve-demo-ledger; }

@@ -14,7 +14,7 @@ server:
   files: [{path: "\${ledger}", write: true}]
   tools: {lookup_vendor: {class: read, retry: read-only}}
 Y
-echo '@id("read") permit (principal, action in Action::"read", resource);' >>"$dir/policy/life.cedar"
+may_read
 workflow one 'tools: [ledger/*]'
 pids=()
 for ((i = 0; i < count; i++)); do

@@ -4,15 +4,7 @@
 . "$(dirname "$0")/lib.bash"
 . "$(dirname "$0")/life.bash"
 plan 11
-cat >>"$dir/policy/life.yaml" <<Y
----
-server:
-  name: ledger
-  tenant: acme
-  command: ["$build/reeve-demo-ledger", --db, "$dir/ledger/ledger.db"]
-  files: [{path: "$dir/ledger", write: true}]
-  tools: {lookup_vendor: {class: read, retry: read-only}, match_purchase_order: {class: read, retry: read-only}, post_invoice: {class: write, retry: idempotent}, pay: {class: irreversible, retry: idempotent}}
-Y
+ledger_server ledger '{lookup_vendor: {class: read, retry: read-only}, match_purchase_order: {class: read, retry: read-only}, post_invoice: {class: write, retry: idempotent}, pay: {class: irreversible, retry: idempotent}}'
 workflow one 'tools: [ledger/*]'
 workflow other 'tools: [ledger/*]'
 base=$(cat "$dir/policy/life.cedar")

@@ -5,23 +5,10 @@
 . "$(dirname "$0")/life.bash"
 plan 7
 mkdir "$dir/srv"
-cat >>"$dir/policy/life.yaml" <<Y
----
-server:
-  name: late
-  tenant: acme
-  command: ["$dir/srv/late", --db, "$dir/ledger/ledger.db"]
-  files: [{path: "$dir/ledger", write: true}]
-  tools: {lookup_vendor: {class: read, retry: read-only}}
----
-server:
-  name: ledger
-  tenant: acme
-  command: ["$build/reeve-demo-ledger", --db, "$dir/ledger/ledger.db"]
-  files: [{path: "$dir/ledger", write: true}]
-  tools: {lookup_vendor: {class: read, retry: read-only}}
-Y
-echo '@id("read") permit (principal, action in Action::"read", resource);' >>"$dir/policy/life.cedar"
+lookup='{lookup_vendor: {class: read, retry: read-only}}'
+ledger_program=$dir/srv/late ledger_server late "$lookup"
+ledger_server ledger "$lookup"
+may_read
 workflow many 'tools: [ledger/*, late/*]' 'limits: {park_after: 1h, attempts: 200}' 'emits: [test.beside]'
 ok "reeved starts" start_reeved
 call() { echo '{"call":"tools/call","params":{"name":"'"$1"'.lookup_vendor","arguments":{"name":"Fjordlys AS"}}}'; }

@@ -4,20 +4,10 @@
 . "$(dirname "$0")/lib.bash"
 . "$(dirname "$0")/life.bash"
 plan 6
-for name in shaky ledger; do
-    command="[\"$build/reeve-demo-ledger\", --db, \"$dir/ledger/ledger.db\"]"
-    [ $name = ledger ] || command='["/bin/false"]'
-    cat >>"$dir/policy/life.yaml" <<Y
----
-server:
-  name: $name
-  tenant: acme
-  command: $command
-  files: [{path: "$dir/ledger", write: true}]
-  tools: {lookup_vendor: {class: read, retry: read-only}}
-Y
-done
-echo '@id("read") permit (principal, action in Action::"read", resource);' >>"$dir/policy/life.cedar"
+lookup='{lookup_vendor: {class: read, retry: read-only}}'
+ledger_program=/bin/false ledger_server shaky "$lookup"
+ledger_server ledger "$lookup"
+may_read
 workflow many 'tools: [ledger/*, shaky/*]' 'limits: {attempts: 4}'
 chmod 777 "$dir/ledger"
 ok "reeved starts" start_reeved

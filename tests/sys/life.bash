@@ -16,6 +16,15 @@ workflow() { # workflow NAME [LINE...]: its entry, with these lines besides
         printf '  %s\n' "$@"
     } >>"$dir/policy/life.yaml"
 }
+ledger_server() { # ledger_server NAME TOOLS [ARG...]: the demo's ledger as a tool server, TOOLS as the file has them
+    local name=$1 tools=$2 arg args=''
+    shift 2
+    for arg in "$@"; do args+=", \"$arg\""; done
+    printf '%s\n' --- "server:" "  name: $name" "  tenant: acme" \
+        "  command: [\"${ledger_program:-$build/reeve-demo-ledger}\", --db, \"$dir/ledger/ledger.db\"$args]" \
+        "  files: [{path: \"$dir/ledger\", write: true}]" "  tools: $tools" >>"$dir/policy/life.yaml"
+}
+may_read() { echo '@id("read") permit (principal, action in Action::"read", resource);' >>"$dir/policy/life.cedar"; }
 {
     echo "tenant: {name: acme}"
     printf -- '---\n%s\n' "team: {name: crew, tenant: acme}" "team: {name: leads, tenant: acme}"
