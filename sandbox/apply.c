@@ -137,9 +137,11 @@ static int enter_ipc(const struct apply *a, struct err *err)
     return rc < 0 ? err_sys(err, -rc, "enter an IPC namespace") : 0;
 }
 
-static int enter_session(const struct apply *a UNUSED, struct err *err)
+static int enter_session(const struct apply *a, struct err *err)
 {
-    return ns_session(err);
+    int rc = ns_session(err);
+
+    return rc < 0 || a->names_ready ? rc : ns_names(err);
 }
 
 static int set_sysctl(const struct apply *a, struct err *err)

@@ -22,6 +22,7 @@ struct apply {
     int netns_fd;          /* a network namespace to enter; -1: its own, or the host's */
     int ipcns_fd;          /* likewise of IPC; -1: its own */
     bool root_ready;       /* strict: cloned in a mount namespace with an empty root */
+    bool names_ready;      /* cloned in a UTS namespace that has nobody's names */
     int landlock_fd;       /* strict: a ruleset made ahead; -1: made here */
     int idmaps[APPLY_IDMAPS_MAX]; /* user namespaces for granted directories */
     size_t idmap_count;

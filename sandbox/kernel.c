@@ -38,6 +38,47 @@ int kernel_clone3(const struct kernel_clone *args)
     return CALL2(SYS_clone3, (uintptr_t)args, sizeof(*args));
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define ONE_STACK 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define ONE_STACK 1
+#endif
+#endif
+
+#if defined(__x86_64__) && !defined(ONE_STACK)
+/* Not through syscall(3): the child must not return over a frame that its parent still needs. The
+ * kernel gives it its own stack at once; it calls, and never comes back. */
+int kernel_clone3_vfork(const struct kernel_clone *args, void (*run)(const void *arg),
+                        const void *arg)
+{
+    struct kernel_clone shared = *args;
+    register void (*child_run)(const void *) __asm__("r12") = run;
+    register const void *child_arg __asm__("r13") = arg;
+    long rc = SYS_clone3;
+
+    shared.flags |= CLONE_VM | CLONE_VFORK;
+    __asm__ volatile("syscall\n\t"
+                     "testq %%rax, %%rax\n\t"
+                     "jnz 1f\n\t"
+                     "xorl %%ebp, %%ebp\n\t"
+                     "movq %%r13, %%rdi\n\t"
+                     "callq *%%r12\n\t"
+                     "ud2\n"
+                     "1:"
+                     : "+a"(rc)
+                     : "D"(&shared), "S"(sizeof(shared)), "r"(child_run), "r"(child_arg)
+                     : "rcx", "r11", "cc", "memory");
+    return (int)rc;
+}
+#else
+int kernel_clone3_vfork(const struct kernel_clone *args UNUSED, void (*run)(const void *arg) UNUSED,
+                        const void *arg UNUSED)
+{
+    return -ENOSYS;
+}
+#endif
+
 int kernel_pidfd_getfd(int pidfd, int fd)
 {
     return CALL3(SYS_pidfd_getfd, pidfd, fd, 0);

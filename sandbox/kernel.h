@@ -35,6 +35,10 @@ struct kernel_clone { /* struct clone_args of clone3(2), version 2 */
 #define CLONE_NEWTIME 0x00000080
 #endif
 int kernel_clone3(const struct kernel_clone *args); /* 0 in the child */
+/* As vfork(2): the child runs run(arg) in the caller's memory, on the stack that args names, and the caller goes on
+ * when it has executed a program or is gone. -ENOSYS where this cannot be had: on other machines than x86-64, and
+ * with sanitizers, which know one stack. */
+int kernel_clone3_vfork(const struct kernel_clone *args, void (*run)(const void *arg), const void *arg);
 int kernel_pidfd_getfd(int pidfd, int fd);
 int kernel_close_range(unsigned from, unsigned to);
 int kernel_execveat(int fd, const char *path, char *const *argv, char *const *env, int flags);

@@ -80,6 +80,11 @@ int ns_session(struct err *err)
 {
     if (setsid() < 0 && getsid(0) != getpid())
         return err_set(err, EPERM, "setsid");
+    return 0;
+}
+
+int ns_names(struct err *err)
+{
     if (sethostname("reeve", 5) < 0 || setdomainname("", 0) < 0)
         return err_set(err, EPERM, "host name");
     return 0;

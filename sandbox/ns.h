@@ -12,8 +12,8 @@ int ns_map_ids(uid_t uid, gid_t gid, struct err *err) NODISCARD;
 /* Enters netns_fd (an empty one: shared, or made ahead for this process alone), or brings up the loopback of
  * the one that it was cloned in (-1); nothing for the host's. */
 int ns_network(enum plan_network network, int netns_fd, struct err *err) NODISCARD;
-/* Nobody's host name; no terminal. */
-int ns_session(struct err *err) NODISCARD;
+int ns_session(struct err *err) NODISCARD; /* no terminal */
+int ns_names(struct err *err) NODISCARD;   /* nobody's host name */
 int ns_sysctl(const struct plan *p, struct err *err) NODISCARD;
 int ns_prepare_network(struct err *err) NODISCARD; /* for ns_keep: the loopback up */
 /* A namespace for reeve-spawn to keep: made by a child (flag: CLONE_NEW...), which makes it what it is to be

@@ -230,6 +230,7 @@ static int fill_apply(struct child *c, struct making *m, struct err *err)
                         .netns_fd = -1,
                         .ipcns_fd = -1,
                         .landlock_fd = -1,
+                        .names_ready = s->has_names,
                         .tasks = {c->leaf.tasks[0], c->leaf.tasks[1]},
                         .task_count = c->leaf.task_count,
                         .argv = m->argv,
@@ -258,6 +259,40 @@ static int fill_apply(struct child *c, struct making *m, struct err *err)
  * ---------------------------------------------------------------------------------------------------
  */
 
+/* Whether it may begin in our memory, on a stack of its own, while we wait for its exec (vfork):
+ * half of what a start took was copying our pages, and copying them again when either side wrote.
+ *
+ * What it could do to us there: until its exec it runs apply.c alone, over a plan that is ours, and
+ * reads nothing of anybody's. It is not to be traced or read by its new user id meanwhile: that we
+ * are undumpable goes with the memory (and is said again afterwards, since fs.suid_dumpable may
+ * change it with the id). The kernel leaves who is in a vfork alone when memory runs out. An error
+ * ends it by _exit. What would stop us: waiting for ourselves. So not where its exec, behind its
+ * filter, waits for our answer; nor where it looks at the host's files, which a dead file server
+ * would make us wait for. */
+static bool may_share_memory(const struct child *c, const struct making *m)
+{
+    return c->spawn->stack != NULL && m->apply.root_ready && m->apply.filter == NULL;
+}
+
+static void run_child(const void *apply)
+{
+    apply_exec(apply);
+}
+
+static int clone_shared(struct child *c, struct making *m, struct kernel_clone *args)
+{
+    int rc;
+
+    args->stack = (uintptr_t)c->spawn->stack;
+    args->stack_size = SPAWN_STACK_BYTES;
+    rc = kernel_clone3_vfork(args, run_child, &m->apply);
+    if (rc >= 0)
+        must(kernel_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0);
+    else if (rc == -ENOSYS)
+        args->stack = args->stack_size = 0;
+    return rc;
+}
+
 static int clone_child(struct child *c, struct making *m, int *ret_pidfd, struct err *err)
 {
     int pidfd = -1;
@@ -270,15 +305,21 @@ static int clone_child(struct child *c, struct making *m, int *ret_pidfd, struct
         args.flags &= ~(uint64_t)CLONE_NEWNET; /* it enters one that is there */
     if (m->ipcns_fd >= 0)
         args.flags &= ~(uint64_t)CLONE_NEWIPC;
+    if (m->apply.names_ready)
+        args.flags &= ~(uint64_t)CLONE_NEWUTS;
+    if (m->apply.root_ready)
+        args.flags &= ~(uint64_t)CLONE_NEWNS;
     if (c->leaf.unified >= 0) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (uint64_t)c->leaf.unified;
     }
-    /* A strict worker's mount namespace is a copy of one that has an empty root: nothing to build,
-     * and nothing of the host's to let go. */
+    /* Strict workers are in one mount namespace: its root is empty and read-only, and none of them
+     * has a call to look at it, let alone to change it. */
     if (m->apply.root_ready && (rc = kernel_setns(c->spawn->empty_mounts, CLONE_NEWNS)) < 0)
         return err_sys(err, -rc, "layer %s: empty root", layer_name(LAYER_ROOT));
-    rc = kernel_clone3(&args);
+    rc = may_share_memory(c, m) ? clone_shared(c, m, &args) : -ENOSYS;
+    if (rc == -ENOSYS)
+        rc = kernel_clone3(&args);
     if (rc == 0)
         apply_exec(&m->apply);
     if (m->apply.root_ready)

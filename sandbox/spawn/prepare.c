@@ -3,6 +3,7 @@
  * empty network namespace, strict's ruleset. See spawn.h.
  */
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include "sandbox/kernel.h"
 #include "sandbox/landlock.h"
@@ -44,12 +45,38 @@ static int prepare_landlock(struct spawn *s, struct err *err)
     return rc;
 }
 
+/* The lowest page stays closed: what would run over its end dies there. */
+static int prepare_stack(struct spawn *s, struct err *err)
+{
+    char *at =
+        mmap(NULL, SPAWN_STACK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+
+    if (at == MAP_FAILED)
+        return err_sys(err, ENOMEM, "stack");
+    s->stack = at;
+    if (mprotect(at + 4096, SPAWN_STACK_BYTES - 4096, PROT_READ | PROT_WRITE) < 0)
+        return err_sys(err, ENOMEM, "stack");
+    return 0;
+}
+
+/* One UTS namespace for all children: nobody of them has the right to change a name in it. */
+static int prepare_names(struct spawn *s, struct err *err)
+{
+    int rc = kernel_unshare(CLONE_NEWUTS);
+
+    if (rc < 0)
+        return err_sys(err, -rc, "own host name");
+    rc = ns_names(err);
+    s->has_names = rc == 0;
+    return rc;
+}
+
 /* Namespaces that strict workers are cloned in or enter. */
 static int prepare_namespaces(struct spawn *s, struct err *err)
 {
     int rc = ns_keep(CLONE_NEWNET, "net", NULL, &s->netns_fd, err);
 
-    if (rc < 0)
+    if (rc < 0 || (rc = prepare_stack(s, err)) < 0 || (rc = prepare_names(s, err)) < 0)
         return rc;
     s->host_mounts = sys.open(AT_FDCWD, "/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC, 0);
     if (s->host_mounts < 0)
@@ -90,6 +117,8 @@ void spawn_release(struct spawn *s)
     fd_close(&s->netns_fd);
     fd_close(&s->host_mounts);
     fd_close(&s->empty_mounts);
+    if (s->stack != NULL)
+        (void)munmap(s->stack, SPAWN_STACK_BYTES);
     warm_release(s);
     spares_release(&s->nets);
     spares_release(&s->ipcs);

@@ -30,6 +30,8 @@ struct spawn {
     struct seccomp_program filters[SECCOMP_SET_COUNT];
     int null_fd, landlock_fd, netns_fd; /* netns: the shared empty one; -1 unprivileged */
     int host_mounts, empty_mounts; /* mount namespaces: ours, and one with an empty root; -1 likewise */
+    bool has_names;       /* our host name is nobody's, and children may have it; not unprivileged */
+    void *stack;          /* for children that are cloned as by vfork(2); NULL: none are */
     struct leaves leaves;
     struct spares nets, ipcs;
     struct warm warm;
@@ -43,6 +45,7 @@ struct spawn {
 };
 
 #define SPAWN_CHILDREN_MAX 4096
+#define SPAWN_STACK_BYTES  ((size_t)256 << 10)
 
 /* All that starts need; -ENOTSUP with the remedy when this host cannot confine (INV-02). */
 int spawn_prepare(struct spawn *s, uint32_t uid_base, const char *cgroup_name, struct err *err) NODISCARD;
