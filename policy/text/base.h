@@ -25,6 +25,8 @@
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define UNUSED __attribute__((unused))
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
+/* A large array on the stack that is written before it is read: the compiler need not clear it. */
+#define UNCLEARED __attribute__((uninitialized))
 
 /*
  * For our own invariants only: nothing that a peer sent may reach one. Traps, in every build.

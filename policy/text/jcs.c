@@ -263,7 +263,7 @@ struct writer {
     enum jcs_mode mode;
     struct err *err;
     size_t depth;
-    struct frame stack[DEPTH_MAX];
+    struct frame *stack; /* DEPTH_MAX of them */
 };
 
 static int open_container(struct writer *w, const struct json *v)
@@ -341,7 +341,8 @@ static int step(struct writer *w)
 
 int jcs_write(struct buf *out, const struct json *v, enum jcs_mode mode, struct err *err)
 {
-    struct writer w = {.out = out, .mode = mode, .err = err};
+    UNCLEARED struct frame stack[DEPTH_MAX];
+    struct writer w = {.out = out, .mode = mode, .err = err, .stack = stack};
     size_t start = out->len;
     int r = put_value(&w, v);
 

@@ -15,6 +15,8 @@
 #include "policy/text/json_scan.h"
 #include "policy/text/num.h"
 
+#define FEW_TOKENS 64 /* a message of that many, or fewer, needs no memory for them */
+
 /* A container that is being filled. */
 struct open {
     struct json_member *members; /* or NULL: */
@@ -27,7 +29,7 @@ struct build {
     struct str text;
     const jsmntok_t *tokens;
     size_t token_count, next;
-    struct open open[JSON_DEPTH_CAP];
+    struct open *open; /* JSON_DEPTH_CAP of them */
     size_t depth;
     struct json_where *where;
     struct err *err;
@@ -166,47 +168,47 @@ static int build_tree(struct build *b, const struct json **ret)
     return r;
 }
 
-/* The tokens of checked text; malloc'd. A number or word alone is no text to jsmn in its strict
- * form (it waits for what ends it): that one token is made here. */
-static int tokenize(struct str text, size_t count, jsmntok_t **ret, struct err *err)
+/* The tokens of checked text. A number or word alone is no text to jsmn in its strict form (it
+ * waits for what ends it): that one token is made here. */
+static void tokenize(struct str text, size_t count, jsmntok_t *tokens)
 {
     struct str lone = str_trim(text);
-    jsmntok_t *tokens = calloc(count, sizeof(*tokens));
     jsmn_parser parser;
 
-    if (!tokens)
-        return err_set(err, ENOMEM, "out of memory");
-    *ret = tokens;
     if (count == 1 && !strchr("[{\"", lone.ptr[0])) {
         int start = (int)(lone.ptr - text.ptr);
         tokens[0] = (jsmntok_t){JSMN_PRIMITIVE, start, start + (int)lone.len, 0, -1};
-        return 0;
+        return;
     }
     jsmn_init(&parser);
     /* Both read the same text; a difference is a fault of ours or of jsmn, and nothing is built on
      * it. */
     must(jsmn_parse(&parser, text.ptr, text.len, tokens, (unsigned)count) == (int)count);
-    return 0;
 }
 
 int json_parse(struct arena *arena, struct str text, const struct json_limits *limits,
                const struct json **ret, struct json_where *ret_where, struct err *err)
 {
-    struct build b = {.arena = arena, .text = text, .where = ret_where, .err = err};
+    UNCLEARED struct open open[JSON_DEPTH_CAP];
+    UNCLEARED jsmntok_t few[FEW_TOKENS];
+    struct build b = {.arena = arena, .text = text, .open = open, .where = ret_where, .err = err};
     struct json_size size;
-    jsmntok_t *tokens = NULL;
+    jsmntok_t *tokens = few;
     int r;
 
     r = json_scan(text, limits, &size, ret_where, err);
     if (r < 0)
         return r;
-    r = tokenize(text, size.values + size.names, &tokens, err);
-    if (r < 0)
-        return r;
-    b.tokens = tokens;
     b.token_count = size.values + size.names;
+    if (b.token_count > FEW_TOKENS)
+        tokens = calloc(b.token_count, sizeof(*tokens));
+    if (!tokens)
+        return err_set(err, ENOMEM, "out of memory");
+    tokenize(text, b.token_count, tokens);
+    b.tokens = tokens;
     r = build_tree(&b, ret);
-    free(tokens);
+    if (tokens != few)
+        free(tokens);
     return r;
 }
 

@@ -13,6 +13,7 @@
 
 #define NOT_AN_OBJECT SIZE_MAX
 #define FEW_NAMES     8
+#define SOME_NAMES    32
 
 /* A name of an object that is still open. `head` holds its first bytes, so that most comparisons
  * touch neither of the two strings. */
@@ -28,9 +29,8 @@ struct scan {
     size_t pos;
     struct json_size size;
     size_t depth;
-    size_t first_name[JSON_DEPTH_CAP]; /* where an open object's names begin; NOT_AN_OBJECT: an
-                                          array */
-    struct name *names;
+    size_t *first_name; /* JSON_DEPTH_CAP: where an open object's names begin, or NOT_AN_OBJECT */
+    struct name *names, *some; /* in `some` until they are too many */
     size_t name_count, name_cap;
     struct arena unescaped; /* names with escapes in them */
     struct json_where *where;
@@ -284,10 +284,13 @@ static int keep_name(struct scan *s, size_t at, struct str raw, bool escaped)
     struct name *name;
 
     if (s->name_count == s->name_cap) {
-        size_t cap = MAX(s->name_cap * 2, (size_t)32);
-        name = reallocarray(s->names, cap, sizeof(*name));
+        size_t cap = s->name_cap * 2;
+        bool first = s->names == s->some;
+        name = reallocarray(first ? NULL : s->names, cap, sizeof(*name));
         if (!name)
             return err_set(s->err, ENOMEM, "out of memory");
+        if (first)
+            memcpy(name, s->some, s->name_count * sizeof(*name));
         s->names = name;
         s->name_cap = cap;
     }
@@ -475,7 +478,16 @@ static int scan_text(struct scan *s)
 int json_scan(struct str text, const struct json_limits *limits, struct json_size *ret,
               struct json_where *ret_where, struct err *err)
 {
-    struct scan s = {.text = text, .limits = *limits, .where = ret_where, .err = err};
+    UNCLEARED size_t first_name[JSON_DEPTH_CAP];
+    UNCLEARED struct name some[SOME_NAMES];
+    struct scan s = {.text = text,
+                     .limits = *limits,
+                     .first_name = first_name,
+                     .names = some,
+                     .name_cap = SOME_NAMES,
+                     .some = some,
+                     .where = ret_where,
+                     .err = err};
     int r;
 
     s.limits.max_bytes = MIN(s.limits.max_bytes, JSON_BYTES_CAP);
@@ -485,7 +497,8 @@ int json_scan(struct str text, const struct json_limits *limits, struct json_siz
     if (r == 0)
         *ret = s.size;
     arena_release(&s.unescaped);
-    free(s.names);
+    if (s.names != some)
+        free(s.names);
     return r;
 }
 
