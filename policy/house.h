@@ -199,6 +199,7 @@ struct model {
     struct str secret; /* file that holds the key; empty: none */
     struct str ca_file; /* may be empty */
     struct house_pairs headers;
+    struct strs parameters; /* of a request, that pass besides those that only shape an answer: model_request.h */
     int64_t timeout_ms, connect_timeout_ms, max_response_bytes;
     bool onprem, allow_http;
     struct model_price price;

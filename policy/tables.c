@@ -3,6 +3,7 @@
  */
 #include "policy/tables.h"
 
+#include "policy/model_request.h"
 #include "policy/text/names.h"
 
 #define SECOND INT64_C(1000)
@@ -351,6 +352,7 @@ static const struct bind_row model_rows[] = {
     ROW("ca_file", BIND_PATH, struct model, ca_file, .flags = BIND_EXPAND),
     ROW("headers", BIND_PAIRS, struct model, headers, .flags = BIND_EXPAND, .key_ok = is_header,
         .key_rule = header_rule, .max = 32),
+    ROW("parameters", BIND_NAMES, struct model, parameters, .max = 64),
     ROW("timeout", BIND_DURATION, struct model, timeout_ms, RANGE(120 * SECOND, 100, HOUR)),
     ROW("connect_timeout", BIND_DURATION, struct model, connect_timeout_ms,
         RANGE(10 * SECOND, 100, 5 * MINUTE)),
@@ -609,6 +611,15 @@ static void finish_server(struct bind *b, const struct yaml *node, void *object)
     }
 }
 
+static void check_parameters(struct bind *b, const struct yaml *node)
+{
+    const struct yaml *list = yaml_get(node, "parameters");
+    for (const struct yaml *c = list ? list->first : NULL; c; c = c->next)
+        if (c->type == YAML_SCALAR && model_request_is_ours(c->text))
+            bind_error(b, c, "a parameter that only shapes an answer",
+                       "`%.*s` is Reeve's to set, or never sent", STR_FMT(c->text));
+}
+
 static void finish_model(struct bind *b, const struct yaml *node, void *object)
 {
     struct model *m = object;
@@ -630,6 +641,7 @@ static void finish_model(struct bind *b, const struct yaml *node, void *object)
                    auth_names[m->auth]);
     if (auth && m->auth == AUTH_NONE && m->secret.len > 0 && b->clean)
         bind_error(b, secret, "no `secret`, or `auth: bearer`", "`auth: none` uses no key");
+    check_parameters(b, node);
     if (m->price.cached_micro < 0)
         m->price.cached_micro = m->price.input_micro;
 }

@@ -33,6 +33,9 @@ struct effect {
     struct tool_call *call;
     struct wire_call *http;
     struct ev_timer *again;   /* the pause before another try */
+    struct effect *next_waiting; /* for what follows see room.h */
+    int64_t room_tokens, room_micro;
+    bool has_room, waited;
 };
 
 extern const struct step_kind_ops effect_tool_ops, effect_model_ops;

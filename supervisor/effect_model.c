@@ -7,19 +7,57 @@
  */
 #include "supervisor/effect.h"
 
+#include "policy/model_request.h"
 #include "supervisor/asking.h"
 #include "supervisor/audit.h"
 #include "supervisor/helper.h"
+#include "supervisor/room.h"
 
 #define RETRY_AFTER_MAX_MS 600000
 #define MICRO              1000000
 
 static int send_call(struct effect *e, struct err *err);
+static int start(struct effect *e, struct err *err);
 
 /* There is one as long as the effect is there: start() refuses what the version does not have. */
 static const struct model *route_of(const struct effect *e)
 {
     return version_model(e->r->version, e->key);
+}
+
+/* ---- the end
+ * ---------------------------------------------------------------------------------------------- */
+
+static void leave(struct effect *e, int rc, const struct err *err)
+{
+    room_give_back(e);
+    if (rc < 0)
+        effect_broke(e, err);
+    else
+        effect_free(e);
+}
+
+/* Others may have waited for what this one could have taken. */
+static void start_waiting(struct run *r)
+{
+    for (struct effect *e = room_next(r); e; e = room_next(r)) {
+        struct err err = ERR_INIT;
+        int rc = room_is_wanted(e) ? start(e, &err) : 0;
+        if (rc <= 0)
+            leave(e, rc, &err);
+    }
+}
+
+/* rc > 0: it is under way. */
+static void finish(struct effect *e, int rc, const struct err *err)
+{
+    struct run *r = e->r;
+    if (rc > 0)
+        return;
+    r->users++;
+    leave(e, rc, err);
+    start_waiting(r);
+    run_put(r);
 }
 
 /* ---- the reply
@@ -97,10 +135,7 @@ static void on_again(void *arg, struct ev_timer *t)
     struct effect *e = arg;
     struct err err = ERR_INIT;
     int rc = run_state_is_final(e->r->rec.state) ? 0 : send_call(e, &err);
-    if (rc < 0)
-        effect_broke(e, &err);
-    else if (rc == 0)
-        effect_free(e);
+    finish(e, rc, &err);
 }
 
 /* 1: under way again; 0: settled. */
@@ -196,53 +231,12 @@ static void on_reply(void *arg, struct wire *w, const struct wire_message *m)
     } else {
         rc = take_answer(e, m, &err);
     }
-    if (rc < 0)
-        effect_broke(e, &err);
-    else if (rc == 0)
-        effect_free(e);
+    finish(e, rc, &err);
 }
 
 /* ---- the request
  * ------------------------------------------------------------------------------------------------
  */
-
-/* Members that are ours to set, that steer the gateway, or that would make it act behind the
- * broker's back. */
-static bool is_ours(struct str name)
-{
-    static const char *const names[] = {"model",
-                                        "stream",
-                                        "stream_options",
-                                        "user",
-                                        "safety_identifier",
-                                        "metadata",
-                                        "store",
-                                        "background",
-                                        "previous_response_id",
-                                        "conversation"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (str_is(name, names[i]))
-            return true;
-    return false;
-}
-
-/* A tool that is no function is the gateway's own: it would call out where no policy is asked. */
-static int check_request(const struct json *request, struct err *err)
-{
-    const struct json *tools = json_get(request, "tools");
-    if (tools && tools->type != JSON_ARRAY)
-        return err_set(err, EINVAL, "request.tools: expected an array");
-    for (size_t i = 0; tools && i < tools->array.count; i++) {
-        const struct json *type = json_get(&tools->array.items[i], "type");
-        if (!json_is(type, JSON_STRING) || !str_is(type->string, "function"))
-            return err_set(err, EACCES,
-                           "request.tools: only functions are offered to a model; the gateway's "
-                           "own tools would act outside policy");
-    }
-    if (!json_is(json_get(request, "messages"), JSON_ARRAY))
-        return err_set(err, EINVAL, "request.messages: expected an array");
-    return 0;
-}
 
 static int put_body(struct effect *e, struct buf *out, struct err *err)
 {
@@ -252,7 +246,7 @@ static int put_body(struct effect *e, struct buf *out, struct err *err)
     jout_m_str(&j, "model", route_of(e)->model);
     for (size_t i = 0; i < e->parsed->object.count; i++) {
         const struct json_member *member = &e->parsed->object.members[i];
-        if (!is_ours(member->name)) {
+        if (model_request_passes(member->name, route_of(e)->parameters)) {
             jout_name_str(&j, member->name);
             jout_raw(&j, member->value.raw);
         }
@@ -325,12 +319,12 @@ static const struct json *facts_input(struct effect *e, struct err *err)
 {
     struct buf b;
     struct jout j;
-    const struct json *v = NULL, *max = json_get(e->parsed, "max_tokens");
+    const struct json *v = NULL;
     const struct workflow *w = &e->r->version->workflow;
     buf_init(&b, 65536);
     jout_begin(&j, &b);
     jout_object(&j);
-    jout_m_i64(&j, "max_tokens", json_is(max, JSON_INT) ? max->integer : 0);
+    jout_m_i64(&j, "max_tokens", model_request_output_max(e->parsed));
     jout_m_i64(&j, "bytes", (int64_t)e->request.len);
     jout_name(&j, "labels");
     jout_array(&j);
@@ -403,12 +397,14 @@ static int start(struct effect *e, struct err *err)
         return err_sys(err, ENOMEM, "judge a model call");
     int rc = check_route(e, &why);
     if (rc >= 0)
-        rc = check_request(e->parsed, &why);
+        rc = model_request_check(e->parsed, route_of(e)->parameters, &why);
     if (rc < 0)
         return refuse(e, 0, rc == -EACCES ? WIRE_E_DENIED : WIRE_E_PARAMS, why.text, err);
     const char *spent = asking_budget_spent(r);
     if (spent)
         return refuse(e, 0, WIRE_E_LIMIT, spent, err);
+    if (!room_take(e, &route_of(e)->price))
+        return room_wait(e, err);
     if ((rc = decide(e, d, &more.decision, err)) < 0)
         return rc;
     if (!d->allow)
@@ -433,9 +429,13 @@ static int begin_with(struct run *r, const struct step_ask *q, struct step *s, s
     if (rc < 0)
         return rc;
     bool go_on = s && s->rec.state == STEP_INTENT && route_of(e);
+    if (go_on)
+        room_keep(e, &route_of(e)->price);
     rc = go_on ? send_call(e, err) : start(e, err);
-    if (rc <= 0)
+    if (rc <= 0) {
+        room_give_back(e);
         effect_free(e);
+    }
     return rc < 0 ? rc : 0;
 }
 

@@ -11,6 +11,7 @@
 #include "supervisor/life.h"
 #include "supervisor/reeved.h"
 
+struct effect;       /* effect.h */
 struct travel;       /* of a dry run or a replay: travel.h */
 struct held_request; /* came while recorded steps are still to be asked for: see broker.c */
 
@@ -40,6 +41,9 @@ struct run {
     size_t first_new;       /* steps in the journal when the attempt began: progress is beyond */
     struct held_request *held, **held_tail;
     size_t held_bytes, effects, effect_bytes; /* of the worker's requests that are kept: see RUN_REQUESTS_BYTES_MAX */
+    struct effect *room_first; /* model calls that wait, and what those under way may take: room.h */
+    size_t room_calls;
+    int64_t room_tokens, room_micro;
     struct ev_timer *park;  /* what it waits for takes longer than a moment */
     struct ev_timer *due;   /* the earliest time-out of a step that a living worker waits for */
     struct ev_timer *clock; /* start-up and wall time, then the worker's leave */

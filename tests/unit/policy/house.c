@@ -389,8 +389,8 @@ static void tool_digests(void **state)
     struct digest d[3];
     static const char *const texts[] = {
         "{\"name\":\"pay\",\"description\":\"Pays.\",\"inputSchema\":{\"type\":\"object\"}}",
-        "{\"inputSchema\":{\"type\":\"object\"},\"name\":\"pay\",\"description\":\"Pays.\",\"_"
-        "meta\":{\"x\":1}}",
+        ("{\"inputSchema\":{\"type\":\"object\"},\"name\":\"pay\",\"description\":\"Pays.\","
+         "\"_meta\":{\"x\":1}}"),
         "{\"name\":\"pay\",\"description\":\"Pays!\",\"inputSchema\":{\"type\":\"object\"}}",
     };
     arena_init(&a, 1 << 20);

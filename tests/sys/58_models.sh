@@ -3,27 +3,33 @@
 # whoever is killed meanwhile; a route that the workflow does not list is refused and on record. INV-03 INV-05
 . "$(dirname "$0")/lib.bash"
 . "$(dirname "$0")/life.bash"
-plan 39
+plan 47
 with_models() { # with_models WORKFLOW LIST: that its worker may ask
     sed -i "/name: $1\$/,/worker:/s#worker: {#worker: {models: [$2], #" "$dir/policy/life.yaml"
 }
-models() { # models LINE...: the routes of the house
-    : >"$dir/policy/models.yaml"
-    while [ $# -gt 0 ]; do
-        printf -- '%s\nmodel: {name: %s, url: "${model_url}", model: %s-1, allow_http: true, price: {input: "1", output: "2"}}\n' --- "$1" "$1" >>"$dir/policy/models.yaml"
-        shift
-    done
+route() { # route NAME URL
+    printf -- '---\nmodel: {name: %s, url: "%s", model: %s-1, allow_http: true, price: {input: "1", output: "2"}}\n' "$1" "$2" "$1" >>"$dir/policy/models.yaml"
 }
-models fast careful secret
+start_model --record "$dir/asked" --delay-ms 1500 # one that takes its time stays up beside the other: its port is its own
+slow_pid=$model_pid
+trap 'kill -KILL "$slow_pid"; cleanup' EXIT
+route slow "http://127.0.0.1:$model_port/v1"
+model_pid='' model_port=''
+for name in fast careful secret; do route $name '${model_url}'; done
 workflow one
 workflow many
 workflow poor 'budget: {calls: 2}'
+workflow many-poor 'budget: {tokens: 150}'
+workflow many-priced 'budget: {cost: "0.000150"}'
 workflow plain
-with_models one "fast, careful"
+with_models one "fast, careful, slow"
 with_models many "fast, careful"
 with_models poor "fast"
+with_models many-poor "fast"
+with_models many-priced "fast"
 cat >"$dir/policy/models.cedar" <<'C'
 @id("ask-fast") permit (principal in Team::"crew", action == Action::"infer", resource == Model::"fast");
+@id("ask-slow") permit (principal, action == Action::"infer", resource == Model::"slow");
 @id("ask-careful") permit (principal, action == Action::"infer", resource == Model::"careful") when { context.input.max_tokens > 0 && context.input.max_tokens <= 100 };
 C
 chmod go-w "$dir"/policy/*
@@ -57,7 +63,7 @@ like "policy is asked about each" "$(result "$run") $(step_of "$run")" '"error":
 is "and nothing left" "$(asked "too long")" 0
 finish "$(go one "[$(call "let me" secret), $(call "let me" nowhere), $(call "let me" '../x')]")"
 is "a route that it was not given is denied, be it there or not" "$(step_of "$run" 1);$(step_of "$run" 2)" \
-    "model secret denied no model route secret is given to this run; it has fast, careful;model nowhere denied no model route nowhere is given to this run; it has fast, careful"
+    "model secret denied no model route secret is given to this run; it has fast, careful, slow;model nowhere denied no model route nowhere is given to this run; it has fast, careful, slow"
 is "what is no name is not even a step" "$(steps "$run" | wc -l)" 2
 is "none of it left" "$(asked "let me")" 0
 like "the refusal is in the audit trail" "$("$reeve" audit --json | jq -r '.. | objects | select(.action? == "model.denied") | .detail.key')" 'secret'
@@ -71,23 +77,38 @@ finish "$(go poor "[$(call "first"), $(call "second"), $(call "third")]")"
 like "a budget that is used up refuses the next" "$(step_of "$run" 3)" 'model fast denied .*budget.calls'
 is "which did not leave" "$(asked first)$(asked second)$(asked third)" 110
 
+for poor in many-poor many-priced; do
+    before=$(asked flood)
+    run=$(go $poor "[{\"all\":$(for i in 1 2 3 4 5 6 7 8 9; do call "flood $i"; done | jq -sc .)}]")
+    await "its end" is_final "$run"
+    n=$(steps "$run" | grep -c 'model.*committed')
+    ok "$poor: calls side by side do not overdraw it: some are made" test "$n" -ge 1 -a "$n" -lt 9
+    is "and no more than it takes, all others refused" "$(($(asked flood) - before)) $(steps "$run" | grep -c 'model.*denied') $("$reeve" run show "$run" --json | jq --argjson n "$n" '(.inputTokens + .outputTokens) * ($n - 1) / $n < 150')" "$n $((9 - n)) true"
+done
+run=$(go many-poor "[{\"all\":$(for i in 1 2 3; do call "small $i" fast 1; done | jq -sc .)}]")
+await "its end" is_final "$run"
+is "those that bound their answer and fit go side by side" "$(steps "$run" | grep -c 'model.*committed')" 3
+
+# ---- what a gateway would do on its own
+evil() { jq -nc --argjson more "$1" '{call: "model/call", params: {request: ({messages: [{role: "user", content: "evil"}]} + $more)}}'; }
+finish "$(go one "[$(evil '{"web_search_options":{}}'),$(evil '{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"http://evil/?secret"}}]}]}'),$(evil '{"max_tokens":"9"}'),$(evil '{"model":"dear","stream":true,"user":"other","store":true,"seed":7}')]")"
+is "what would act past policy does not leave" "$(steps "$run" | cut -f4 | tr '\n' ' ')$(asked evil)" "denied denied denied committed 1"
+is "what is Reeve's to set is" "$(grep evil "$dir/asked" | jq -c '[.model, .stream, .user, .store, .seed]')" '["fast-1",null,"acme",null,7]'
+like "with the place in the request" "$(step_of "$run" 2)" 'request.messages\[0\].content\[0\]: url: '
+
 # ---- killed after the model was asked
-start_model --record "$dir/asked" --delay-ms 1500
-run=$(go one "[{\"step\":\"before\",\"value\":1}, $(call "slowly"), {\"step\":\"after\",\"value\":2}]")
+run=$(go one "[{\"step\":\"before\",\"value\":1}, $(call "slowly" slow), {\"step\":\"after\",\"value\":2}]")
 await "the model to be asked" was_asked slowly
 kill -KILL $(workers)
 await "its end" is_final "$run"
 is "a worker killed while the model thinks goes on with the answer" "$(run_state "$run") $(result "$run" | jq -c '.[1].status')" "succeeded 200"
 is "which was asked for once" "$(asked slowly) $(done_times before) $(done_times after)" "1 1 1"
-start_model --record "$dir/asked"
 run=$(go one "[$(call "once"), {\"die\":1}, $(call "twice")]")
 await "its end" is_final "$run"
 is "one that dies after the answer has it from the record" "$(run_state "$run") $(asked once) $(asked twice)" "succeeded 1 1"
-start_model --record "$dir/asked" --delay-ms 1500
-run=$(go one "[$(call "all die")]")
+run=$(go one "[$(call "all die" slow)]")
 await "the model to be asked" was_asked "all die"
 kill_reeve
-start_model --record "$dir/asked"
 start_reeved
 await "its end" is_final "$run"
 is "all killed before the answer: it is asked for again, in the same step" "$(run_state "$run") $(steps "$run" | wc -l) $(asked "all die")" "succeeded 1 2"
@@ -127,7 +148,7 @@ is "a real one asks anew what comes after" "$(run_state "$run") $(asked origin) 
 run=$(go one "[$(call "held" careful 10), {\"call\":\"event/wait\",\"params\":{\"type\":\"test.up\"}}]")
 await "parking" waits_for "$run" event
 v1=$("$reeve" run show "$run" --json | jq -r .version)
-sed -i 's/models: \[fast, careful\]/models: [fast]/' "$dir/policy/life.yaml"
+sed -i 's/models: \[fast, careful, slow\]/models: [fast]/' "$dir/policy/life.yaml"
 ok "the route is taken away" "$reeve" policy load
 like "a diff of the versions says so" "$("$reeve" workflow diff one "$v1")" 'models.*careful'
 like "the check names the run that asked it" "$("$reeve" upgrade check 2>&1)" 'step 1 asked the model careful, which is not under worker.models any more'
