@@ -94,7 +94,8 @@ parts_reeve        := ctl policy cedar sandbox os text
 libs_reeve         := libcurl libfyaml libseccomp libcap-ng libcrypto
 
 # Demo and example programs: contrib/DIR/NAME.c, each one file, on the worker client or the floors.
-EXTRAS := contrib/demo/reeve-demo-model contrib/demo/reeve-demo-ledger contrib/example/count_worker
+EXTRAS := contrib/demo/reeve-demo-model contrib/demo/reeve-demo-ledger \
+  contrib/example/count_worker contrib/example/clerk_worker
 libs_extras := sqlite3 libmicrohttpd libseccomp libcap-ng libcrypto
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard $(dir_$(1))/*.c)))

@@ -6,6 +6,7 @@
 #   PREFIX/libexec/reeve  reeve-spawn, reeve-worker, reeve-egress, reeve-control
 #   PREFIX/share          man pages, bash completion, the licence
 #   PREFIX/include/reeve  the headers of the client library, and PREFIX/lib/libreeve-worker.a
+#   PREFIX/share/reeve    the same in Python and JavaScript: one file each, and an example
 #   PREFIX/lib/systemd    the unit file
 #   /etc/reeve            made when it is not there; never written to
 set -eu
@@ -55,6 +56,8 @@ trap 'rm -rf "$merged"' EXIT
     echo end
 } | ar -M
 place 0644 lib "$merged/libreeve-worker.a"
+place 0644 share/reeve/python contrib/python/*.py
+place 0644 share/reeve/node contrib/node/*.mjs
 
 install -d -m 0755 "$root$prefix/lib/systemd/system"
 sed "s|@PREFIX@|$prefix|g" contrib/reeved.service >"$merged/reeved.service"
