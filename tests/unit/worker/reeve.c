@@ -9,7 +9,7 @@
     "{\"run\":41,\"attempt\":2,\"tenant\":\"acme\",\"workflow\":\"w\",\"version\":\"ab\",\"now\":" \
     "1700000000000,"                                                                               \
     "\"seed\":\"00ff\",\"state\":\"replay\",\"event\":{\"id\":\"e1\",\"data\":{\"n\":3}},"         \
-    "\"checkpoint\":{\"at\":7},\"limits\":{\"steps\":10}}"
+    "\"checkpoint\":{\"at\":7},\"models\":[\"m\"],\"limits\":{\"steps\":10}}"
 
 struct fixture {
     struct broker broker;
@@ -97,6 +97,7 @@ static void test_begin(void **state)
     assert_int_equal(json_get(run->checkpoint, "at")->integer, 7);
     assert_int_equal(json_path(run->event, "data.n")->integer, 3);
     assert_null(run->agent);
+    assert_str(run->models->array.items[0].string, "m");
     assert_int_equal(reeve_begin(f.r, true, &f.err), -EPROTO);
     close_all(&f);
     assert_int_equal(f.broker.count, 1);
