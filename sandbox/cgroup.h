@@ -49,6 +49,8 @@ int cgroup_leaf_limit(const struct cgroup_host *h, struct cgroup_leaf *l, uint64
 bool cgroup_leaf_is_empty(const struct cgroup_leaf *l);
 void cgroup_leaf_kill(struct cgroup_leaf *l);
 bool cgroup_leaf_had_oom(const struct cgroup_leaf *l);
+/* What is charged to it; -1 where nothing counts. */
+int64_t cgroup_leaf_charged(const struct cgroup_leaf *l);
 /* CPU time of all that ever ran in it; -1 where the host does not tell. */
 int64_t cgroup_leaf_cpu_us(const struct cgroup_leaf *l);
 /* 0: gone. -EBUSY: something still lives in it. The leaf is closed when it is gone. */

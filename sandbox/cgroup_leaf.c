@@ -3,6 +3,7 @@
  */
 #include <fcntl.h>
 
+#include "policy/text/num.h"
 #include "policy/text/str.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/cgroup_file.h"
@@ -149,6 +150,18 @@ bool cgroup_leaf_had_oom(const struct cgroup_leaf *l)
     if (l->unified >= 0 && cgroup_file_read(l->unified, "memory.events", text, sizeof(text)) > 0)
         return cgroup_file_number(text, "oom_kill") > 0;
     return false;
+}
+
+int64_t cgroup_leaf_charged(const struct cgroup_leaf *l)
+{
+    char text[32];
+    uint64_t v;
+    ssize_t n =
+        l->memory >= 0    ? cgroup_file_read(l->memory, "memory.usage_in_bytes", text, sizeof(text))
+        : l->unified >= 0 ? cgroup_file_read(l->unified, "memory.current", text, sizeof(text))
+                          : -ENOENT;
+
+    return n > 0 && num_u64(str_trim(str_of(text)), &v) == 0 && v <= INT64_MAX ? (int64_t)v : -1;
 }
 
 int64_t cgroup_leaf_cpu_us(const struct cgroup_leaf *l)

@@ -345,6 +345,14 @@ void child_give_back(struct child *c)
     spares_give(&c->spawn->ipcs, &c->ipc, is_good);
 }
 
+bool child_shares_groups(const struct child *c)
+{
+    enum start_profile p = c->plan.profile;
+
+    return p != PROFILE_TOOL && p != PROFILE_HELPER &&
+           !(c->kind == CHILD_WARM && p != PROFILE_STRICT);
+}
+
 static int make_group(struct child *c, struct err *err)
 {
     const struct plan *p = &c->plan;
@@ -352,7 +360,7 @@ static int make_group(struct child *c, struct err *err)
 
     if (!p->cgroup_kill && !p->cgroup_memory && !p->cgroup_pids)
         return 0;
-    if (p->profile == PROFILE_STRICT)
+    if (child_shares_groups(c))
         return leaves_take(&s->leaves, &s->cgroups, p->memory_bytes, p->processes, &c->leaf, err);
     return cgroup_leaf_make(&s->cgroups, c->key, p->memory_bytes, p->processes, &c->leaf, err);
 }
@@ -482,8 +490,9 @@ struct child *child_find(struct spawn *s, struct str key)
 
 void child_kill(struct child *c)
 {
-    /* A strict worker is one process, and its group is used again. */
-    if (c->plan.profile != PROFILE_STRICT)
+    /* All that it started dies with the first process of its pid namespace. A group in which the
+     * kernel killed is not used again; leave() does it where that did not do. */
+    if (!child_shares_groups(c))
         cgroup_leaf_kill(&c->leaf);
     if (c->exit != NULL) /* its pid namespace dies with it */
         (void)sys.pidfd_kill(ev_child_pidfd(c->exit), SIGKILL);

@@ -63,6 +63,10 @@ void child_kill(struct child *c);
 /* Fails a start: killed, and answered with `why` once it is gone. */
 void child_fail(struct child *c, const struct err *why);
 
+/* Whether its group is one that others had before and may have after it (leaves.h). Servers have groups with
+ * names that people look for; what waits is held to the CPU time that its group counted. */
+bool child_shares_groups(const struct child *c);
+
 /* watch.c */
 int watch_child(struct child *c, int pidfd, struct err *err) NODISCARD; /* takes pidfd */
 void watch_release(struct child *c);

@@ -7,12 +7,23 @@ int leaves_take(struct leaves *l, const struct cgroup_host *h, uint64_t memory_b
                 uint64_t processes, struct cgroup_leaf *ret, struct err *err)
 {
     char name[CGROUP_NAME_MAX];
+    size_t i = l->count;
 
+    /* One that has these limits already, or the last. */
+    while (i > 0 &&
+           (l->kept[i - 1].memory_bytes != memory_bytes || l->kept[i - 1].processes != processes))
+        i--;
     if (l->count > 0) {
-        *ret = l->kept[--l->count];
-        return cgroup_leaf_limit(h, ret, memory_bytes, processes, err);
+        i = i > 0 ? i - 1 : l->count - 1;
+        *ret = l->kept[i];
+        l->kept[i] = l->kept[--l->count];
+        if (cgroup_leaf_limit(h, ret, memory_bytes, processes, NULL) == 0)
+            return 0;
+        (void)cgroup_leaf_remove(h, ret); /* lower than what is charged: a new one */
+        cgroup_leaf_close(ret);
     }
-    (void)snprintf(name, sizeof(name), "strict-%" PRIu64, l->made++);
+    /* No child is called that (names.h). */
+    (void)snprintf(name, sizeof(name), "worker:%" PRIu64, l->made++);
     return cgroup_leaf_make(h, name, memory_bytes, processes, ret, err);
 }
 
@@ -20,7 +31,8 @@ int leaves_give(struct leaves *l, struct cgroup_leaf *leaf)
 {
     if (!cgroup_leaf_is_empty(leaf))
         return -EBUSY;
-    if (l->count == LEAVES_KEPT || leaf->was_killed)
+    if (l->count == LEAVES_KEPT || leaf->was_killed ||
+        cgroup_leaf_charged(leaf) > LEAVES_CHARGED_MAX)
         return -ENOSPC;
     l->kept[l->count++] = *leaf;
     *leaf = CGROUP_LEAF_NONE;

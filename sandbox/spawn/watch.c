@@ -337,7 +337,7 @@ static int free_group(struct child *c)
 
     if (c->leaf.name[0] == '\0')
         return 0;
-    if (c->plan.profile == PROFILE_STRICT && !c->oom)
+    if (child_shares_groups(c) && !c->oom)
         rc = leaves_give(&s->leaves, &c->leaf);
     return rc == -ENOSPC ? cgroup_leaf_remove(&s->cgroups, &c->leaf) : rc;
 }

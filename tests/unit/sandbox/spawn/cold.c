@@ -84,6 +84,40 @@ static void test_dies_alone(void **state)
     assert_true(comes_up(&good));
 }
 
+/* Writes 40 MB of files in memory: 8, it could. */
+static struct started_exit write_40_mb(uint64_t memory_bytes)
+{
+    struct spawn_one o;
+    struct start_request r =
+        spawn_lab_shell("i=0; while [ $i -lt 40 ]; do head -c 1000000 /dev/zero > /tmp/f$i || exit "
+                        "9; i=$((i+1)); done; exit 8");
+    r.uid_slot += 701;
+    r.limits.memory_bytes = memory_bytes;
+    r.limits.tmp_bytes = 64 << 20;
+    assert_true(spawn_lab_start(&lab, &r, &o));
+    spawn_lab_until_started(&o);
+    if (!o.is_started)
+        skip();
+    spawn_lab_until_over(&o);
+    spawn_lab_release(&o);
+    return o.exit;
+}
+
+/* A group that is used again has the limits of whom it is used for, and nothing of whom it was. */
+static void test_groups_used_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct started_exit e = write_40_mb(64 << 20);
+        assert_false(e.oom || e.exit.by_signal);
+        assert_int_equal(e.exit.code, 8);
+        e = write_40_mb(16 << 20);
+        if (i == 0 && !e.oom && e.exit.code == 8)
+            skip(); /* no memory group here: files in memory are not counted */
+        assert_true(e.oom);
+    }
+}
+
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -98,6 +132,7 @@ int main(void)
     printf("1..0 # SKIP sanitized programs do not fit behind these walls\n");
     return 0;
 #endif
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_dies_alone)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_dies_alone),
+                                       cmocka_unit_test(test_groups_used_again)};
     return cmocka_run_group_tests(tests, open_lab, close_lab);
 }
