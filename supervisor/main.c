@@ -20,6 +20,7 @@
 #include "supervisor/ready.h"
 #include "supervisor/release.h"
 #include "supervisor/runs.h"
+#include "supervisor/spans.h"
 #include "supervisor/worker.h"
 #include "supervisor/switches.h"
 #include "supervisor/travel.h"
@@ -448,7 +449,9 @@ static int make_helpers(struct reeved *rv, struct err *err)
 
 static int go_on_from_store(struct reeved *rv, struct err *err)
 {
-    int e = keep_set(rv, rv->house, err);
+    int e = spans_open(rv, err); /* before anything is compared with a time */
+    if (e >= 0)
+        e = keep_set(rv, rv->house, err);
     if (e >= 0)
         e = audit_note(rv, STR("reeve"), "reeved.start", STR("reeved"), STR(REEVE_VERSION), err);
     if (e >= 0)

@@ -13,7 +13,7 @@
  *   tool/mcp tool servers              model    model routes, over reeve-egress
  *   helper   egress and control        door     what control asks for
  *   queue    what starts next (order: the choice)   switches  what must not start
- *   release  which version new runs take
+ *   release  which version new runs take    spans    what lasts, when the clock is set
  *   copies   backups of the store
  *   outbox   commit, then send         audit    who did what
  */
@@ -71,7 +71,7 @@ struct reeved {
     int64_t told_ms;
     uint32_t next_uid_slot;
     int64_t started_ms;
-    int64_t clock_ahead_ms; /* of the wall clock, before the one that is never set; 0: not looked at yet */
+    int64_t clock_ahead_ms; /* of the wall clock, before the one that is never set: spans.c */
     struct str layers;     /* of the worker profile's self-test, JSON; owned */
     bool stopping;
     struct err fatal;      /* why the loop ended, when it was not asked to */

@@ -22,7 +22,6 @@
 #define SCHEDULE_BATCH 256
 #define LOG_LINES_MAX  1000
 #define LOOK_MS        5000 /* at the clock, while something waits for it: it may be set */
-#define CLOCK_STEP_MS  2000 /* more than that is no drift */
 
 /* ---- in memory ---------------------------------------------------------------------------------
  */
@@ -537,23 +536,6 @@ static int next_wake(struct reeved *rv, int64_t rate_ms, struct err *err)
     return ev_timer_set(rv->schedule, MIN(in, LOOK_MS));
 }
 
-/* The wall clock against the one that only runs. What waits for a date follows the clock, as it
- * should: what it says is due now is due. A pause before another try is a length and no date, and
- * does not grow by hours. */
-static int watch_clock(struct reeved *rv, struct err *err)
-{
-    int64_t ahead = reeved_now(rv) - ev_mono_us(rv->ev) / 1000;
-    int64_t by = rv->clock_ahead_ms ? ahead - rv->clock_ahead_ms : 0;
-    char span[NUM_DURATION_TEXT];
-    rv->clock_ahead_ms = ahead;
-    if (by > -CLOCK_STEP_MS && by < CLOCK_STEP_MS)
-        return 0;
-    (void)num_duration_text(by < 0 ? -by : by, span);
-    log_warn(&rv->log, "the host's clock was set %s by %s: what waits for a time follows it",
-             by < 0 ? "back" : "forward", span);
-    return by < 0 ? store_retries_shift(rv->store, by, err) : 0;
-}
-
 void runs_on_schedule(void *arg, struct ev_timer *t)
 {
     struct reeved *rv = arg;
@@ -563,9 +545,7 @@ void runs_on_schedule(void *arg, struct ev_timer *t)
     if (rv->stopping)
         return;
     struct ids due = {0};
-    int e = watch_clock(rv, &err);
-    if (e >= 0)
-        e = store_runs_due(rv->store, reeved_now(rv), SCHEDULE_BATCH, on_id, &due, &err);
+    int e = store_runs_due(rv->store, reeved_now(rv), SCHEDULE_BATCH, on_id, &due, &err);
     for (size_t i = 0; e >= 0 && i < due.count; i++)
         run_wake(rv, due.id[i], NULL);
     int64_t rate_ms = 0;

@@ -6,6 +6,7 @@
 #include "supervisor/asking.h"
 #include "supervisor/effect.h"
 #include "supervisor/gate.h"
+#include "supervisor/spans.h"
 #include "supervisor/trigger.h"
 #include "supervisor/worker.h"
 
@@ -242,7 +243,8 @@ static int timer_begin(struct run *r, const struct step_ask *q, struct err *err)
     if (json_i64_or(q->parsed, "ms", -1, &ms, err) < 0 ||
         json_i64_or(q->parsed, "until", -1, &until, err) < 0)
         return -EINVAL;
-    const struct store_step more = {.wake_ms = MAX(ms >= 0 ? now + ms : until, 1)};
+    const struct store_step more = {.wake_ms = MAX(ms >= 0 ? now + ms : until, 1),
+                                    .info = ms >= 0 ? STR_NONE : STR(SPANS_DATE)};
     int e = step_begin(r, q, STEP_OPEN, &more, &s, err);
     if (e >= 0 && more.wake_ms <= now)
         e = waits_settle(r, s, put_nothing, NULL, "", err);

@@ -193,7 +193,7 @@ static void on_started(void *arg, struct started *p, const struct started_info *
 
 /* Killed by somebody else before it had said a word: nothing was tried yet, and one that stood
  * ready was perhaps dying when it was given out. Another takes its place in the same attempt, once:
- * a program that kills itself cannot be told from one that was killed, and must not spin. */
+ * one that brought it upon itself cannot be told from it, and must not spin. */
 static bool may_start_over(const struct run *r, const struct started_exit *e)
 {
     return r->rec.state == RUN_STARTING && !r->begun && !r->started_over && !e->oom &&

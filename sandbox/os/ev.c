@@ -191,6 +191,12 @@ int ev_on_pass_end(struct ev *ev, ev_hook_fn *fn, void *arg)
     return 0;
 }
 
+void ev_on_pass_begin(struct ev *ev, ev_hook_fn *fn, void *arg)
+{
+    ev->begin_hook.fn = fn;
+    ev->begin_hook.arg = arg;
+}
+
 int ev_task_new(struct ev *ev, ev_hook_fn *fn, void *arg, struct ev_task **ret, struct err *err)
 {
     struct ev_task *t = calloc(1, sizeof *t);
@@ -266,6 +272,8 @@ int ev_once(struct ev *ev, int timeout_ms, struct err *err)
     ev->unix_ms = ev->clock->unix_ms(ev->clock->arg);
     ev->mono_us = ev_now_us(ev);
     ev->in_pass = true;
+    if (ev->begin_hook.fn)
+        ev->begin_hook.fn(ev->begin_hook.arg);
     ev_timers_run(ev);
     for (int i = 0; i < n; i++)
         dispatch(ev, &ev->ready[i]);

@@ -2,7 +2,7 @@
  * ev.h: the event loop: descriptors (epoll), timers, children (pidfd), signals (signalfd). One thread.
  *
  * A handler may free any source, its own included, at any time: it is taken out of the pass at once, and
- * an event that the kernel told before reaches nobody. One pass: wait; run what is ready (due timers
+ * an event that the kernel told before reaches nobody. One pass: wait; the pass-begin hook; run what is ready (due timers
  * first, then descriptors); then the pass-end hooks in order of their registration; then the tasks. A
  * supervisor commits its store in the first hook and releases messages after it: output commit (INV-04).
  *
@@ -61,6 +61,8 @@ void ev_signal_free(struct ev_signal *s);
 
 typedef void ev_hook_fn(void *arg);
 int ev_on_pass_end(struct ev *ev, ev_hook_fn *fn, void *arg) NODISCARD;
+/* The first thing in each pass, once the clocks are read; one at most (a second call replaces the first). */
+void ev_on_pass_begin(struct ev *ev, ev_hook_fn *fn, void *arg);
 
 /* Work for the end of a pass, after all hooks: once for each ev_task_set. Set outside of a pass, or by a
  * task, it runs at the end of the next, which then does not wait. */

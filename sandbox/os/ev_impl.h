@@ -70,7 +70,7 @@ struct ev {
     struct {
         ev_hook_fn *fn;
         void *arg;
-    } hooks[EV_HOOKS_MAX];
+    } hooks[EV_HOOKS_MAX], begin_hook;
     size_t hook_count;
 
     struct epoll_event ready[EV_READY_MAX];

@@ -12,7 +12,8 @@ void run_claims(struct store *s, int64_t run, size_t more)
         return;
     while (i < TAKEN_MAX && s->taken[i].run != run)
         i++;
-    if (i == TAKEN_MAX) { /* in the place of the one that was asked for least lately: a run that has ended */
+    if (i == TAKEN_MAX) { /* in the place of the one that was asked for least lately: a run that has
+                             ended */
         i = s->taken_next++ % TAKEN_MAX;
         s->taken[i] = (struct taken){.run = run};
     }
@@ -179,15 +180,22 @@ int store_runs_due(struct store *s, int64_t now_ms, int limit, store_run_fn *fn,
     return each_run(s, e, fn, arg, err);
 }
 
-int store_retries_shift(struct store *s, int64_t by_ms, struct err *err)
+int store_clock_shift(struct store *s, int64_t by_ms, struct err *err)
 {
+    static const struct {
+        enum sql_id sql;
+        bool by; /* takes it as its parameter */
+    } rows[] = {{SQL_CLOCK_STEPS, true},   {SQL_CLOCK_RETRIES, true}, {SQL_CLOCK_WAITS, false},
+                {SQL_CLOCK_FAILING, true}, {SQL_CLOCK_GATES, true},   {SQL_CLOCK_RATES, true}};
+    _Static_assert(STEP_TIMER == 3 && WAIT_RETRY == 8 && APPROVAL_OPEN == 0,
+                   "as the statements say");
     int r = store_change(s, err);
-    if (r < 0)
-        return r;
-    struct query q = query_on(&s->db, SQL_RETRIES_SHIFT);
-    query_put_i64(&q, by_ms);
-    query_put_i64(&q, WAIT_RETRY);
-    r = query_run(&q, err);
+    for (size_t i = 0; r >= 0 && i < ARRAY_LEN(rows); i++) {
+        struct query q = query_on(&s->db, rows[i].sql);
+        if (rows[i].by)
+            query_put_i64(&q, by_ms);
+        r = query_run(&q, err);
+    }
     return MIN(r, 0);
 }
 

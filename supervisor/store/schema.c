@@ -163,23 +163,27 @@ static const char schema_3[] =
     "CREATE INDEX run_replay_ended ON run(ended_ms) WHERE mode=2 AND ended_ms>0;";
 
 /*
- * Event waits by what they wait for. An open one has in `child` a bucket: a negative number made of one path of
- * its match and the value wanted there; 0: it has none. wait_path: the paths in use for a type, so that an
- * event knows which buckets to look into, however many runs wait.
+ * Event waits by what they wait for. An open one has in `child` a bucket: a negative number made of
+ * one path of its match and the value wanted there; 0: it has none. wait_path: the paths in use for
+ * a type, so that an event knows which buckets to look into, however many runs wait.
  */
 static const char schema_4[] =
-    "CREATE TABLE wait_path(type TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY(type, path)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE wait_path(type TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY(type, path)) "
+    "STRICT, WITHOUT ROWID;"
     "CREATE INDEX step_wait ON step(key, child, pos) WHERE state=6 AND kind=4;";
 
 /* Short requests and outcomes of steps stand in the row itself: doc -1. */
-static const char schema_5[] =
-    "ALTER TABLE step ADD COLUMN request_text TEXT NOT NULL DEFAULT '';"
-    "ALTER TABLE step ADD COLUMN outcome_text TEXT NOT NULL DEFAULT '';";
+static const char schema_5[] = "ALTER TABLE step ADD COLUMN request_text TEXT NOT NULL DEFAULT '';"
+                               "ALTER TABLE step ADD COLUMN outcome_text TEXT NOT NULL DEFAULT '';";
 
 /* What a run takes on disk, about; and since when its attempts fail. */
-static const char schema_6[] =
-    "ALTER TABLE run ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE run ADD COLUMN failing_ms INTEGER NOT NULL DEFAULT 0;";
+static const char schema_6[] = "ALTER TABLE run ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+                               "ALTER TABLE run ADD COLUMN failing_ms INTEGER NOT NULL DEFAULT 0;";
+
+/* Timers for a date are told from those for a span by their info: the date follows the wall clock.
+ */
+static const char schema_7[] = "UPDATE step SET info='{\"clock\":\"wall\"}' WHERE state=6 AND "
+                               "kind=3 AND request_text LIKE '%\"until\"%';";
 
 const struct schema_step schema_steps[] = {
     {1, "the first schema", schema_1},
@@ -188,6 +192,7 @@ const struct schema_step schema_steps[] = {
     {4, "event waits by what they wait for", schema_4},
     {5, "short texts of steps in their rows", schema_5},
     {6, "what runs take, and how long they fail", schema_6},
+    {7, "timers for a date", schema_7},
 };
 const size_t schema_step_count = ARRAY_LEN(schema_steps);
 

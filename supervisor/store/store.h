@@ -175,8 +175,10 @@ typedef int store_run_fn(void *arg, const struct store_run *r); /* != 0 stops an
 int store_runs(struct store *s, unsigned states, int64_t after_id, int limit, store_run_fn *fn, void *arg, struct err *err);
 /* Waiting runs whose wake_ms is set and <= now, earliest first. */
 int store_runs_due(struct store *s, int64_t now_ms, int limit, store_run_fn *fn, void *arg, struct err *err);
-/* Runs that wait for another try: their time is moved by so much. */
-int store_retries_shift(struct store *s, int64_t by_ms, struct err *err) NODISCARD;
+/* The wall clock was set by so much: what lasts for a span moves with it, so that it lasts no longer and no shorter:
+ * steps that wait (but timers for a date: those with an info), pauses before another try, gates, rates, since when
+ * attempts fail. Waiting runs are looked at again when the earliest of their steps says. */
+int store_clock_shift(struct store *s, int64_t by_ms, struct err *err) NODISCARD;
 int store_next_wake(struct store *s, int64_t *ret_ms, struct err *err); /* 0: none */
 /* Waiting runs with a wait of this kind (for event waits and start-up). */
 int store_runs_waiting(struct store *s, enum run_wait w, int64_t after_id, int limit, store_run_fn *fn, void *arg, struct err *err);

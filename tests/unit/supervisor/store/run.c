@@ -490,7 +490,8 @@ static void queries_have_an_index(void **state)
         SQL_RUNS_COUNT,    SQL_VIEW_WORKFLOWS,   SQL_HISTORY_KEYS, SQL_STEPS_ENDED,
         SQL_VIEW_USAGE,    SQL_VIEW_USAGE_TOTAL, SQL_DOC_LAST,     SQL_AUDIT_LAST,
         SQL_AUDIT_COUNTER, SQL_DROP_OLD_EVENTS,  SQL_VIEW_WAITS,   SQL_DROP_HISTORY,
-        SQL_QUEUES,        SQL_SWITCHES,         SQL_WORKFLOWS,    SQL_BYTES_OF_TENANTS};
+        SQL_QUEUES,        SQL_SWITCHES,         SQL_WORKFLOWS,    SQL_BYTES_OF_TENANTS,
+        SQL_CLOCK_RATES};
     /* tables of a handful of rows, and what is made by the statement itself */
     static const char *const small[] = {"sqlite_sequence", "switch", "workflow", "(", "CONSTANT"};
     static const char *const texts[] = {

@@ -126,11 +126,87 @@ static void progress_is_counters(void **state)
     must_fail(t, store_run_progress(t->store, &changed, &t->err), ENOENT);
 }
 
+/* ---- the clock is set
+ * ---------------------------------------------------------------------------- */
+
+#define DAY INT64_C(86400000)
+
+static int64_t add_sleep(struct tmpstore *t, int64_t run, int64_t seq, int64_t wake,
+                         const char *info)
+{
+    struct store_step st = tmpstore_step(run, seq);
+    st.kind = STEP_TIMER;
+    st.state = STEP_OPEN;
+    st.wake_ms = wake;
+    st.info = str_of(info);
+    must_ok(t, store_step_add(t->store, &st, &t->err));
+    return wake;
+}
+
+static void wait_until(struct tmpstore *t, int64_t id, enum run_wait wait, int64_t wake,
+                       int64_t failing)
+{
+    struct arena a;
+    struct store_run r;
+    arena_init(&a, 1u << 20);
+    must_ok(t, store_run_get(t->store, id, &a, &r, &t->err));
+    r.state = RUN_WAITING;
+    r.wait = wait;
+    r.wake_ms = wake;
+    r.failing_ms = failing;
+    must_ok(t, store_run_update(t->store, &r, &t->err));
+    arena_release(&a);
+}
+
+static int64_t column(struct tmpstore *t, const char *what, int64_t run)
+{
+    char sql[200];
+    must_ok(t, store_commit(t->store, &t->err));
+    (void)snprintf(sql, sizeof(sql), "SELECT %s WHERE id=%" PRId64, what, run);
+    return tmpstore_number(t, sql);
+}
+
+/* What lasts moves, dates stay, and a run is looked at when the earlier of its own says. */
+static void spans_move_with_the_clock(void **state)
+{
+    struct tmpstore *t = *state;
+    static const int64_t moves[] = {DAY, -2 * DAY, DAY};
+    int64_t span = tmpstore_run(t, "w"), date = tmpstore_run(t, "w"), both = tmpstore_run(t, "w"),
+            retry = tmpstore_run(t, "w"), ended = tmpstore_run(t, "w"), at = 0;
+    struct store_step over = tmpstore_step(ended, 1);
+    struct store_approval ap = {
+        .run = span, .seq = 2, .quorum = 1, .approvers = STR("[]"), .expires_ms = 30 * DAY};
+    wait_until(t, span, WAIT_TIMER, add_sleep(t, span, 1, 20 * DAY, ""), 0);
+    wait_until(t, date, WAIT_TIMER, add_sleep(t, date, 1, 20 * DAY, "{}"), 0);
+    (void)add_sleep(t, both, 1, 20 * DAY, "{}");
+    wait_until(t, both, WAIT_TIMER, add_sleep(t, both, 2, 19 * DAY + 5, ""), 0);
+    wait_until(t, retry, WAIT_RETRY, 20 * DAY, 10 * DAY);
+    over.state = STEP_COMMITTED;
+    must_ok(t, store_step_add(t->store, &over, &t->err));
+    must_ok(t, store_approval_add(t->store, &ap, &ap.id, &t->err));
+    must_ok(t, store_start_add(t->store, STR("w"), 20 * DAY, 10, &t->err));
+    for (size_t i = 0; i < ARRAY_LEN(moves); i++) {
+        at += moves[i];
+        must_ok(t, store_clock_shift(t->store, moves[i], &t->err));
+        assert_int_equal(column(t, "wake_ms FROM run", span), 20 * DAY + at);
+        assert_int_equal(column(t, "wake_ms FROM run", date), 20 * DAY);
+        assert_int_equal(column(t, "wake_ms FROM run", both), MIN(20 * DAY, 19 * DAY + 5 + at));
+        assert_int_equal(column(t, "wake_ms FROM run", retry), 20 * DAY + at);
+        assert_int_equal(column(t, "failing_ms FROM run", retry), 10 * DAY + at);
+        assert_int_equal(column(t, "failing_ms FROM run", span), 0);
+        assert_int_equal(column(t, "expires_ms FROM approval", ap.id), 30 * DAY + at);
+        assert_int_equal(tmpstore_number(t, "SELECT at_ms FROM start"), 20 * DAY + at);
+        assert_int_equal(tmpstore_number(t, "SELECT max(wake_ms) FROM step WHERE state=2"),
+                         over.wake_ms);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         store_test(waits_by_bucket),
         store_test(paths_are_bounded),
+        store_test(spans_move_with_the_clock),
         store_test(progress_is_counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
