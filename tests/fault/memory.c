@@ -11,10 +11,16 @@
 #include "tests/lib/oom.h"
 
 /* Every kind of value, escapes in names and strings, an object of more names than are compared in
- * pairs. */
-static const struct str text = STR("{\"a\\u0041\":[1,2.5,\"x\\n\",null,true,{\"in\":[]}],\"b\":1,"
-                                   "\"c\":2,\"d\":3,\"e\":4,\"f\":5,\"g\":6,"
-                                   "\"h\":7,\"i\":8,\"j\":12345678901234567890.5,\"k\":9}");
+ * pairs; more names, and more tokens, than need no memory. */
+static const struct str text =
+    STR("{\"a\\u0041\":[1,2.5,\"x\\n\",null,true,{\"in\":[]}],\"b\":1,"
+        "\"c\":2,\"d\":3,\"e\":4,\"f\":5,\"g\":6,"
+        "\"h\":7,\"i\":8,\"j\":12345678901234567890.5,\"k\":{"
+        "\"na\":0,\"nb\":0,\"nc\":0,\"nd\":0,\"ne\":0,\"nf\":0,\"ng\":0,\"nh\":0,\"ni\":0,"
+        "\"nj\":0,\"nk\":0,\"nl\":0,\"nm\":0,\"nn\":0,\"no\":0,\"np\":0,\"nq\":0,\"nr\":0,"
+        "\"ns\":0,\"ma\":0,\"mb\":0,\"mc\":0,\"md\":0,\"me\":0,\"mf\":0,\"mg\":0,\"mh\":0,"
+        "\"mi\":0,\"mj\":0,\"mk\":0,\"ml\":0,\"mm\":0,\"mn\":0,\"mo\":0,\"mp\":0,\"mq\":0"
+        "}}");
 
 static int parse(struct arena *a, const struct json **ret)
 {
