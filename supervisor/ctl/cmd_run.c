@@ -205,7 +205,7 @@ int cmd_run_show(struct ctl *c)
 
 int cmd_run_trace(struct ctl *c)
 {
-    const struct json *trace, *run = NULL;
+    const struct json *trace = NULL, *run = NULL;
     int64_t id;
     int code = ctl_id(c, 0, "RUN", &id);
     if (!code)

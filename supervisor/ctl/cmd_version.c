@@ -133,7 +133,7 @@ static void put_value(struct ctl *c, const struct json *v, size_t indent)
 
 int cmd_workflow_show(struct ctl *c)
 {
-    const struct json *versions, *answer;
+    const struct json *versions, *answer = NULL;
     const char *workflow = c->args.words[0];
     const char *version = c->args.word_count > 1 ? c->args.words[1] : NULL;
     int code = version ? CTL_GOOD : get_versions(c, workflow, &versions);
